@@ -1,0 +1,1 @@
+//! vitaledger: an event-sourced, tamper-evident audit ledger for vital statistics.
