@@ -1,0 +1,1 @@
+//! The entry: the bytes that are stored, hashed and shown.
