@@ -324,37 +324,4 @@ fn resource_path(kind: &str, index: u64, width: usize) -> Result<String, PathErr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{PathError, entries_path, tile_path};
-
-    #[test]
-    fn paths_are_those_of_the_specification() {
-        let cases = [
-            (0, 0, 256, "tile/0/000"),
-            (0, 273, 112, "tile/0/273.p/112"),
-            (1, 1, 17, "tile/1/001.p/17"),
-            (2, 0, 1, "tile/2/000.p/1"),
-            (63, 999, 255, "tile/63/999.p/255"),
-            (0, 1000, 256, "tile/0/x001/000"),
-            (0, 1_234_067, 256, "tile/0/x001/x234/067"),
-            (3, 1_000_000, 1, "tile/3/x001/x000/000.p/1"),
-            (0, u64::MAX, 256, "tile/0/x018/x446/x744/x073/x709/x551/615"),
-        ];
-        for (level, index, width, path) in cases {
-            assert_eq!(tile_path(level, index, width).as_deref(), Ok(path));
-        }
-        assert_eq!(
-            entries_path(1_234_067, 256).as_deref(),
-            Ok("tile/entries/x001/x234/067")
-        );
-        assert_eq!(entries_path(5, 7).as_deref(), Ok("tile/entries/005.p/7"));
-    }
-
-    #[test]
-    fn paths_that_are_never_served_are_refused() {
-        assert_eq!(tile_path(0, 0, 0), Err(PathError::Width { width: 0 }));
-        assert_eq!(tile_path(0, 0, 257), Err(PathError::Width { width: 257 }));
-        assert_eq!(tile_path(64, 0, 1), Err(PathError::Level { level: 64 }));
-        assert_eq!(entries_path(0, 0), Err(PathError::Width { width: 0 }));
-    }
-}
+mod tests;

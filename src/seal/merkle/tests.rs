@@ -321,6 +321,7 @@ proptest! {
 
 #[test]
 fn the_largest_sizes_are_within_reach() {
+    let source = Monotonous::new();
     for size in [
         MAX_TREE_SIZE,
         1 << 63,
