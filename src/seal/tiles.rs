@@ -127,6 +127,9 @@ impl HashTiles {
 
     /// Appends leaf hashes and returns the full tiles that they complete, in an order in which a
     /// tile comes after those below it. For 65,536 leaves that are 257 tiles of 8 KiB.
+    ///
+    /// A caller that fails to store them has to [`HashTiles::load`] anew: this value is ahead of its
+    /// storage then.
     #[must_use = "full tiles are returned only once and have to be stored"]
     pub fn append<I: IntoIterator<Item = Hash>>(&mut self, leaves: I) -> Vec<Tile> {
         let mut completed = Vec::new();

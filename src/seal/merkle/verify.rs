@@ -68,7 +68,7 @@ pub enum ProofError {
 /// Checks that the leaf with this hash is at `index` in the tree of `size` leaves with this root.
 /// RFC 9162, section 2.1.3.2; a proof has at most 64 hashes, so the work is bounded.
 ///
-/// The caller computes `leaf` itself, by [`leaf_hash`], from what it is shown.
+/// The caller computes `leaf` itself, by [`leaf_hash`](super::leaf_hash), from what it is shown.
 ///
 /// # Errors
 /// [`ProofError::IndexOutsideTree`], [`ProofError::Length`], [`ProofError::RootMismatch`].
