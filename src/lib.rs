@@ -3,5 +3,6 @@
 
 pub mod ledger;
 pub mod model;
+pub mod registers;
 pub mod seal;
 pub mod store;

@@ -52,7 +52,11 @@ pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
     })?;
     let mut scan = Scan { text, bytes, at: 0 };
     scan.value(0)?;
-    if scan.at == bytes.len() { Ok(()) } else { Err(scan.wrong("something after the value")) }
+    if scan.at == bytes.len() {
+        Ok(())
+    } else {
+        Err(scan.wrong("something after the value"))
+    }
 }
 
 struct Scan<'a> {
@@ -63,7 +67,10 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn wrong(&self, what: &'static str) -> CanonicalError {
-        CanonicalError::NotCanonical { offset: self.at, what }
+        CanonicalError::NotCanonical {
+            offset: self.at,
+            what,
+        }
     }
 
     fn peek(&self) -> u8 {
@@ -203,7 +210,9 @@ impl<'a> Scan<'a> {
         self.at = start;
         let mut number: u64 = 0;
         while let digit @ b'0'..=b'9' = self.peek() {
-            number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+            number = number
+                .saturating_mul(10)
+                .saturating_add(u64::from(digit - b'0'));
             self.at += 1;
         }
         let digits = self.at - start;

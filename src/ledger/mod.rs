@@ -10,8 +10,6 @@
 pub mod aggregate;
 pub mod canonical;
 pub mod commitment;
-pub mod disclose;
-pub mod event_store;
-pub mod execute;
+
 pub mod keys;
 pub mod sealing;

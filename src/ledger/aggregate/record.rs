@@ -22,7 +22,6 @@ use crate::model::slot::Slot;
 #[serde(bound = "F: PublicFields", deny_unknown_fields)]
 pub enum RecordEvent<F: PublicFields> {
     /// An office reported it.
-    #[serde(deny_unknown_fields)]
     Recorded {
         /// Of every slot of the kind.
         commitments: Commitments,
@@ -30,7 +29,6 @@ pub enum RecordEvent<F: PublicFields> {
         fields: F,
     },
     /// An office corrected it.
-    #[serde(deny_unknown_fields)]
     Corrected {
         /// Names of the fields and slots that changed, in order.
         changed: Vec<String>,
@@ -42,7 +40,6 @@ pub enum RecordEvent<F: PublicFields> {
         set_by: BTreeMap<Slot, Uuid>,
     },
     /// An office withdrew it.
-    #[serde(deny_unknown_fields)]
     Voided {
         /// Of `reason`.
         commitments: Commitments,
@@ -137,7 +134,10 @@ pub struct Record<F: PublicFields> {
 
 impl<F: PublicFields> Default for Record<F> {
     fn default() -> Self {
-        Self { fields: None, voided: false }
+        Self {
+            fields: None,
+            voided: false,
+        }
     }
 }
 
@@ -148,7 +148,10 @@ impl<F: PublicFields> Record<F> {
     /// See [`RecordError`].
     pub fn decide(&self, command: RecordCommand<F>) -> Result<RecordEvent<F>, RecordError> {
         match command {
-            RecordCommand::Record { commitments, fields } => {
+            RecordCommand::Record {
+                commitments,
+                fields,
+            } => {
                 if self.fields.is_some() {
                     return Err(RecordError::AlreadyRecorded);
                 }
@@ -156,11 +159,16 @@ impl<F: PublicFields> Record<F> {
                 if !commitments.slots().eq(slots) {
                     return Err(RecordError::Slots("every slot must be committed"));
                 }
-                Ok(RecordEvent::Recorded { commitments, fields })
+                Ok(RecordEvent::Recorded {
+                    commitments,
+                    fields,
+                })
             }
-            RecordCommand::Correct { commitments, fields, set_by } => {
-                self.correct(commitments, fields, set_by)
-            }
+            RecordCommand::Correct {
+                commitments,
+                fields,
+                set_by,
+            } => self.correct(commitments, fields, set_by),
             RecordCommand::Void { commitments } => {
                 self.living()?;
                 if !commitments.slots().eq([Slot::REASON]) {
@@ -191,7 +199,9 @@ impl<F: PublicFields> Record<F> {
         }
         for (slot, _) in F::KIND.slots() {
             if commitments.get(*slot).is_some() == set_by.contains_key(slot) {
-                return Err(RecordError::Slots("each is either changed or set by an earlier event"));
+                return Err(RecordError::Slots(
+                    "each is either changed or set by an earlier event",
+                ));
             }
         }
         if commitments.iter().count() + set_by.len() != F::KIND.slots().len() + 1 {
@@ -208,7 +218,12 @@ impl<F: PublicFields> Record<F> {
             return Err(RecordError::NothingChanged);
         }
         changed.sort_unstable();
-        Ok(RecordEvent::Corrected { changed, commitments, fields, set_by })
+        Ok(RecordEvent::Corrected {
+            changed,
+            commitments,
+            fields,
+            set_by,
+        })
     }
 }
 
@@ -251,8 +266,16 @@ mod tests {
     use cqrs_es::test::TestFramework;
 
     fn commitments<F: PublicFields>(extra: &[Slot]) -> Commitments {
-        let slots = F::KIND.slots().iter().map(|(slot, _)| *slot).chain(extra.iter().copied());
-        Commitments::new(slots.map(|slot| (slot, Commitment([slot.number(); 32]))).collect())
+        let slots = F::KIND
+            .slots()
+            .iter()
+            .map(|(slot, _)| *slot)
+            .chain(extra.iter().copied());
+        Commitments::new(
+            slots
+                .map(|slot| (slot, Commitment([slot.number(); 32])))
+                .collect(),
+        )
     }
 
     fn reason() -> Commitments {
@@ -260,18 +283,26 @@ mod tests {
     }
 
     fn recorded<F: PublicFields>(fields: F) -> RecordEvent<F> {
-        RecordEvent::Recorded { commitments: commitments::<F>(&[]), fields }
+        RecordEvent::Recorded {
+            commitments: commitments::<F>(&[]),
+            fields,
+        }
     }
 
     fn set_by<F: PublicFields>(except: Option<Slot>) -> BTreeMap<Slot, Uuid> {
         let slots = F::KIND.slots().iter().map(|(slot, _)| *slot);
-        slots.filter(|slot| Some(*slot) != except).map(|slot| (slot, Uuid::nil())).collect()
+        slots
+            .filter(|slot| Some(*slot) != except)
+            .map(|slot| (slot, Uuid::nil()))
+            .collect()
     }
 
     fn life_of<F: PublicFields>(before: &F, after: &F) {
         let framework = || TestFramework::<Record<F>>::with(());
-        let record =
-            RecordCommand::Record { commitments: commitments::<F>(&[]), fields: before.clone() };
+        let record = RecordCommand::Record {
+            commitments: commitments::<F>(&[]),
+            fields: before.clone(),
+        };
         framework()
             .given_no_previous_events()
             .when(record.clone())
@@ -289,12 +320,20 @@ mod tests {
             .given_no_previous_events()
             .when(correct.clone())
             .then_expect_error(RecordError::NotRecorded);
-        let events =
-            framework().given(vec![recorded(before.clone())]).when(correct.clone()).inspect_result();
-        let Ok([RecordEvent::Corrected { changed, .. }]) = events.as_deref() else { panic!() };
+        let events = framework()
+            .given(vec![recorded(before.clone())])
+            .when(correct.clone())
+            .inspect_result();
+        let Ok([RecordEvent::Corrected { changed, .. }]) = events.as_deref() else {
+            panic!()
+        };
         assert_eq!(changed.len(), 1, "{changed:?}");
-        let void = RecordCommand::Void { commitments: reason() };
-        let voided = RecordEvent::Voided { commitments: reason() };
+        let void = RecordCommand::Void {
+            commitments: reason(),
+        };
+        let voided = RecordEvent::Voided {
+            commitments: reason(),
+        };
         framework()
             .given(vec![recorded(before.clone())])
             .when(void.clone())
@@ -313,15 +352,24 @@ mod tests {
     fn every_kind_is_recorded_corrected_and_voided() {
         life_of(
             &BirthFields::default(),
-            &BirthFields { weight_g: Some(3100), ..BirthFields::default() },
+            &BirthFields {
+                weight_g: Some(3100),
+                ..BirthFields::default()
+            },
         );
         life_of(
             &RegistrationFields::default(),
-            &RegistrationFields { born_year: Some(1980), ..RegistrationFields::default() },
+            &RegistrationFields {
+                born_year: Some(1980),
+                ..RegistrationFields::default()
+            },
         );
         life_of(
             &PregnancyLossFields::default(),
-            &PregnancyLossFields { plurality: Some(1), ..PregnancyLossFields::default() },
+            &PregnancyLossFields {
+                plurality: Some(1),
+                ..PregnancyLossFields::default()
+            },
         );
         life_of(
             &DisbursementFields::default(),
@@ -332,7 +380,10 @@ mod tests {
         );
         life_of(
             &ActivityFields::default(),
-            &ActivityFields { quantity: Some(2), ..ActivityFields::default() },
+            &ActivityFields {
+                quantity: Some(2),
+                ..ActivityFields::default()
+            },
         );
         life_of(
             &ReturnFields::default(),
@@ -360,10 +411,15 @@ mod tests {
             (name, Commitment([1; 32])),
         ]);
         let events = given()
-            .when(correct(with_name.clone(), set_by::<BirthFields>(Some(name))))
+            .when(correct(
+                with_name.clone(),
+                set_by::<BirthFields>(Some(name)),
+            ))
             .inspect_result()
             .unwrap();
-        let RecordEvent::Corrected { changed, .. } = &events[0] else { panic!() };
+        let RecordEvent::Corrected { changed, .. } = &events[0] else {
+            panic!()
+        };
         assert_eq!(changed, &["child_name"]);
         given()
             .when(correct(reason(), set_by::<BirthFields>(None)))
@@ -371,15 +427,23 @@ mod tests {
         given()
             .when(correct(Commitments::default(), set_by::<BirthFields>(None)))
             .then_expect_error(RecordError::ReasonRequired);
-        given().when(correct(with_name, set_by::<BirthFields>(None))).then_expect_error(
-            RecordError::Slots("each is either changed or set by an earlier event"),
-        );
+        given()
+            .when(correct(with_name, set_by::<BirthFields>(None)))
+            .then_expect_error(RecordError::Slots(
+                "each is either changed or set by an earlier event",
+            ));
     }
 
     #[test]
     fn events_are_canonical_and_read_back() {
-        let event = recorded(BirthFields { weight_g: Some(3100), ..BirthFields::default() });
+        let event = recorded(BirthFields {
+            weight_g: Some(3100),
+            ..BirthFields::default()
+        });
         let bytes = crate::ledger::canonical::to_bytes(&event).unwrap();
-        assert_eq!(serde_json::from_slice::<RecordEvent<BirthFields>>(&bytes).unwrap(), event);
+        assert_eq!(
+            serde_json::from_slice::<RecordEvent<BirthFields>>(&bytes).unwrap(),
+            event
+        );
     }
 }

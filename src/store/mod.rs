@@ -1,0 +1,262 @@
+//! The store: where entries, checkpoints and sealed fields lie.
+//!
+//! What comes in: groups of entries that belong together, with the rows of the vault. What goes
+//! out: their places in one gapless order, or who was first. What may fail: [`StoreError`] when
+//! the database is not there, is full, or holds what it must not; a conflict is an [`Outcome`],
+//! not an error, and never touches another group of the same batch. What must stay true: a
+//! position that was acknowledged is durable; readers that ask for `position > n` in order miss
+//! nothing; only the adapters in this folder name tables.
+
+pub mod sqlite;
+mod sqlite_rows;
+mod sqlite_vault;
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::model::entry::Unplaced;
+use crate::model::id::Position;
+use crate::model::time::Timestamp;
+
+/// Most that a ledger's head may be ahead of the clock: 5 s.
+pub const MAX_AHEAD_MICROS: i64 = 5_000_000;
+
+/// Why the store cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, is locked for too long, or its disk is full.
+    #[error("storage is unavailable: failed to {doing}: {source}")]
+    Unavailable {
+        /// What was being done.
+        doing: &'static str,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// There is no ledger where one was expected.
+    #[error("there is no ledger at {path}; create one with `vitaledger init`")]
+    Missing {
+        /// Where.
+        path: String,
+    },
+    /// There is one where none was expected.
+    #[error("there is a ledger at {path} already; nothing was changed")]
+    Exists {
+        /// Where.
+        path: String,
+    },
+    /// The database was made by another version of this program.
+    #[error("the database has schema {found}, this program reads {expected}")]
+    Schema {
+        /// The version in the file.
+        found: i64,
+        /// The version of this program.
+        expected: i64,
+    },
+    /// The clock went back by more than is bridged.
+    #[error(
+        "the ledger's head is {ahead_micros} microseconds ahead of the clock; set the clock right"
+    )]
+    ClockBehind {
+        /// How far.
+        ahead_micros: i64,
+    },
+    /// What is stored cannot be.
+    #[error("integrity failure at position {position}: {what}")]
+    Integrity {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        what: String,
+    },
+    /// A file beside the databases cannot be used.
+    #[error("failed to {doing} {path}: {source}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Shorthand.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The end of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Head {
+    /// Number of entries; the next position.
+    pub size: u64,
+    /// Time of the last entry.
+    pub recorded_at: Timestamp,
+}
+
+/// A stored entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEntry {
+    /// Its position.
+    pub position: Position,
+    /// Its bytes, as hashed.
+    pub bytes: Vec<u8>,
+}
+
+/// A stored entry with the columns beside it, for `verify`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Its position.
+    pub position: Position,
+    /// The column of that name.
+    pub aggregate_type: String,
+    /// The column of that name.
+    pub sequence: u64,
+    /// Its bytes, as hashed.
+    pub bytes: Vec<u8>,
+}
+
+/// The sealed part of an event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct VaultRow {
+    /// Random, one per record.
+    pub key_id: [u8; 16],
+    /// Wrapped role keys, on a record's first event.
+    pub keys: Vec<u8>,
+    /// Packed ciphertexts.
+    pub slots: Vec<u8>,
+    /// Keyed digest of the content; empty after erasure.
+    pub content: Vec<u8>,
+    /// Bit 0: a woman's token was made.
+    pub flags: i64,
+    /// The position of the erasure that emptied the row.
+    pub erased_by: Option<Position>,
+    /// Authenticates the row and its tokens.
+    pub mac: Vec<u8>,
+    /// Packed equality tokens (slot number, 16 bytes).
+    pub tokens: Vec<u8>,
+}
+
+/// A token of a pregnancy loss, comparable within its statistical year.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WomanToken {
+    /// The statistical year, named for the year in which it ends.
+    pub year: i32,
+    /// The token.
+    pub token: [u8; 16],
+    /// Authenticates it.
+    pub mac: [u8; 16],
+}
+
+/// An event that waits for its place, with its sealed part.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    /// The entry.
+    pub entry: Unplaced,
+    /// Its sealed part.
+    pub vault: Option<VaultRow>,
+    /// The token of a pregnancy loss.
+    pub woman: Option<WomanToken>,
+}
+
+/// Events that are appended together or not at all.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// At least one.
+    pub events: Vec<Pending>,
+    /// The caller's key and the digest of the request, both keyed hashes.
+    pub idempotency: Option<([u8; 16], [u8; 16])>,
+}
+
+/// What became of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Appended and durable.
+    Appended(Vec<StoredEntry>),
+    /// A stream is not at the version that the group expected.
+    Conflict {
+        /// Which stream.
+        aggregate_id: Uuid,
+        /// The version it is at.
+        current: u64,
+    },
+    /// The idempotency key was used before.
+    Repeated {
+        /// Where its first answer stands.
+        position: Position,
+        /// The digest of that request.
+        request: [u8; 16],
+    },
+}
+
+/// The port to a database.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The end of the log.
+    async fn head(&self) -> Result<Head>;
+    /// Appends the groups in one transaction; see [`Outcome`].
+    async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>>;
+    /// Entries from a position on, in order, at most `limit`.
+    async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>>;
+    /// The same with the columns beside the bytes.
+    async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>>;
+    /// The entry at a position.
+    async fn entry(&self, position: Position) -> Result<Option<StoredEntry>> {
+        let found = self.entries(position, 1).await?.into_iter().next();
+        Ok(found.filter(|entry| entry.position == position))
+    }
+    /// The streams of these ids, each in order of its versions.
+    async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>>;
+    /// Every entry of a type that is no record, in order.
+    async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>>;
+    /// Every idempotency key with the digest of its request and the position of its answer.
+    async fn idempotency_rows(&self) -> Result<Vec<(Vec<u8>, Vec<u8>, Position)>>;
+
+    /// The signed notes by size, ascending.
+    async fn checkpoints(&self) -> Result<Vec<(u64, Vec<u8>)>>;
+    /// The signed note of the largest size.
+    async fn newest_checkpoint(&self) -> Result<Option<(u64, Vec<u8>)>>;
+    /// Keeps a signed note and the tiles that were completed under it.
+    async fn save_checkpoint(&self, size: u64, note: &[u8], tiles: &[StoredTile]) -> Result<()>;
+    /// A full tile.
+    async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>>;
+    /// Every full tile.
+    async fn tiles(&self) -> Result<Vec<StoredTile>>;
+
+    /// What the database itself says of its consistency and schema; empty when all is well.
+    async fn complaints(&self) -> Result<Vec<String>>;
+}
+
+/// A full hash tile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTile {
+    /// Level, in steps of 8.
+    pub level: u8,
+    /// Index in its level.
+    pub number: u64,
+    /// 256 hashes.
+    pub hashes: Vec<u8>,
+}
+
+/// The port to the vault.
+#[async_trait]
+pub trait Vault: Send + Sync {
+    /// The ledger that the vault belongs to.
+    async fn vault_of(&self) -> Result<Option<Uuid>>;
+    /// Rows from a position on, in order, at most `limit`.
+    async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>>;
+    /// The rows at these positions.
+    async fn sealed_at(&self, positions: &[Position]) -> Result<HashMap<Position, VaultRow>>;
+    /// Replaces rows by what erasure leaves of them, and destroys their tokens.
+    async fn erase(&self, rows: Vec<(Position, VaultRow)>) -> Result<()>;
+    /// The wrapped key of a statistical year.
+    async fn year_key(&self, year: i32) -> Result<Option<Vec<u8>>>;
+    /// Keeps the wrapped key of a statistical year unless there is one; gives the one that holds.
+    async fn keep_year_key(&self, year: i32, wrapped: &[u8]) -> Result<Vec<u8>>;
+    /// Every year that has a key.
+    async fn years(&self) -> Result<Vec<i32>>;
+    /// Destroys the key and the tokens of a statistical year.
+    async fn destroy_year(&self, year: i32) -> Result<()>;
+    /// Every token of pregnancy losses.
+    async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>>;
+}

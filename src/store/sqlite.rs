@@ -1,0 +1,603 @@
+//! The embedded store: two SQLite files, `ledger.db` and `vault.db`.
+//!
+//! What comes in and goes out: see [`Store`]. What may fail: a file that is missing, locked or
+//! full. What must stay true: the ledger's write lock (`BEGIN IMMEDIATE`) is held while the vault
+//! commits, and the vault commits first; so a vault row without an entry is an orphan of a crash,
+//! and is swept under that lock before its position is used again.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, Executor, Row};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
+use super::{
+    EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Result, Store, StoreError, StoredEntry,
+    StoredTile,
+};
+use crate::model::entry::Entry;
+use crate::model::id::Position;
+use crate::model::time::Timestamp;
+
+const LEDGER_SQL: &str = include_str!("../../migrations/sqlite/ledger.sql");
+const VAULT_SQL: &str = include_str!("../../migrations/sqlite/vault.sql");
+const SCHEMA: i64 = 1;
+/// Page size of both files: a birth of some 1.5 kB fits five times.
+const PAGE_BYTES: u32 = 8192;
+
+/// The writing connections; one writer at a time in a process.
+pub(super) struct Writer {
+    pub(super) ledger: SqliteConnection,
+    pub(super) vault: SqliteConnection,
+}
+
+/// Two SQLite files in a folder.
+pub struct SqliteStore {
+    pub(super) writer: Mutex<Writer>,
+    ledger: SqlitePool,
+    pub(super) vault: SqlitePool,
+}
+
+/// Names what was being done when the driver failed.
+pub(super) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
+    move |source| StoreError::Unavailable { doing, source }
+}
+
+fn ledger_path(folder: &Path) -> PathBuf {
+    folder.join("ledger.db")
+}
+
+fn vault_path(folder: &Path) -> PathBuf {
+    folder.join("vault.db")
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .page_size(PAGE_BYTES)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(30))
+        .pragma("cache_size", "-65536")
+        // Few checkpoints of the write-ahead log during bulk loads: 64 MiB each.
+        .pragma("wal_autocheckpoint", "8192")
+        // Erased bytes are overwritten.
+        .pragma("secure_delete", "ON")
+        .pragma("trusted_schema", "OFF")
+}
+
+impl SqliteStore {
+    /// Creates both files in a folder that has none.
+    ///
+    /// # Errors
+    /// When there is a ledger already or the folder cannot be written.
+    pub async fn create(folder: &Path, ledger_id: Uuid) -> Result<()> {
+        for (path, schema) in [
+            (ledger_path(folder), LEDGER_SQL),
+            (vault_path(folder), VAULT_SQL),
+        ] {
+            if path.exists() {
+                return Err(StoreError::Exists {
+                    path: path.display().to_string(),
+                });
+            }
+            restrict(&path)?;
+            let options = options(&path).create_if_missing(true);
+            let mut connection = SqliteConnection::connect_with(&options)
+                .await
+                .map_err(failed("create a database"))?;
+            connection
+                .execute(schema)
+                .await
+                .map_err(failed("create the tables"))?;
+            if schema == VAULT_SQL {
+                sqlx::query("INSERT INTO vault_meta (name, value) VALUES ('ledger_id', ?)")
+                    .bind(ledger_id.to_string())
+                    .execute(&mut connection)
+                    .await
+                    .map_err(failed("name the vault"))?;
+            }
+            connection
+                .close()
+                .await
+                .map_err(failed("close a database"))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the files in a folder.
+    ///
+    /// # Errors
+    /// When there are none, or they are of another version.
+    pub async fn open(folder: &Path) -> Result<Self> {
+        for path in [ledger_path(folder), vault_path(folder)] {
+            if !path.exists() {
+                return Err(StoreError::Missing {
+                    path: path.display().to_string(),
+                });
+            }
+        }
+        let connect = |path: PathBuf| async move {
+            SqliteConnection::connect_with(&options(&path))
+                .await
+                .map_err(failed("open a database"))
+        };
+        let readers = |path: PathBuf| {
+            SqlitePoolOptions::new()
+                .max_connections(4)
+                .connect_lazy_with(options(&path).pragma("mmap_size", "1073741824"))
+        };
+        let mut writer = Writer {
+            ledger: connect(ledger_path(folder)).await?,
+            vault: connect(vault_path(folder)).await?,
+        };
+        for connection in [&mut writer.ledger, &mut writer.vault] {
+            let found: i64 = sqlx::query_scalar("PRAGMA user_version")
+                .fetch_one(connection)
+                .await
+                .map_err(failed("read the schema's version"))?;
+            if found != SCHEMA {
+                return Err(StoreError::Schema {
+                    found,
+                    expected: SCHEMA,
+                });
+            }
+        }
+        Ok(Self {
+            writer: Mutex::new(writer),
+            ledger: readers(ledger_path(folder)),
+            vault: readers(vault_path(folder)),
+        })
+    }
+
+    /// Closes all connections, so that the write-ahead logs are folded into the files.
+    pub async fn close(self) {
+        self.ledger.close().await;
+        self.vault.close().await;
+        let writer = self.writer.into_inner();
+        // A failure here loses nothing: the write-ahead log is read at the next opening.
+        let _ = writer.ledger.close().await;
+        let _ = writer.vault.close().await;
+    }
+
+    /// The pool over `ledger.db`, for stock repositories that read the `events` view.
+    #[must_use]
+    pub const fn ledger_pool(&self) -> &SqlitePool {
+        &self.ledger
+    }
+}
+
+/// Makes the file with rights for its owner only, before anything is written into it.
+fn restrict(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.create_new(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let made = options.open(path).map(|_| ());
+    made.map_err(|source| StoreError::File {
+        doing: "create",
+        path: path.display().to_string(),
+        source,
+    })
+}
+
+pub(super) fn position_of(number: i64) -> Position {
+    Position::try_from(number).unwrap_or(Position::MAX)
+}
+
+pub(super) fn number_of(position: Position) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
+}
+
+async fn head_of(connection: &mut SqliteConnection) -> Result<Head> {
+    let last = sqlx::query("SELECT position, leaf FROM entry ORDER BY position DESC LIMIT 1")
+        .fetch_optional(connection)
+        .await
+        .map_err(failed("read the head"))?;
+    let Some(row) = last else {
+        return Ok(Head::default());
+    };
+    let position = position_of(row.get(0));
+    let bytes: Vec<u8> = row.get(1);
+    let entry = Entry::parse(&bytes).map_err(|error| StoreError::Integrity {
+        position,
+        what: error.to_string(),
+    })?;
+    Ok(Head {
+        size: position + 1,
+        recorded_at: entry.recorded_at,
+    })
+}
+
+/// The versions at which the streams of these groups stand.
+async fn versions(
+    connection: &mut SqliteConnection,
+    groups: &[Group],
+) -> Result<HashMap<Uuid, u64>> {
+    let ids: Vec<Uuid> = groups
+        .iter()
+        .flat_map(|group| &group.events)
+        .map(|event| event.entry.aggregate_id)
+        .collect();
+    let rows = sqlx::query(
+        "SELECT aggregate_id, max(sequence) FROM entry
+          WHERE aggregate_id IN (SELECT value FROM json_each(?)) GROUP BY aggregate_id",
+    )
+    .bind(json_list(&ids))
+    .fetch_all(connection)
+    .await
+    .map_err(failed("read versions"))?;
+    let version = |row: &sqlx::sqlite::SqliteRow| {
+        let id: String = row.get(0);
+        let sequence: i64 = row.get(1);
+        (
+            Uuid::from_str(&id).unwrap_or_default(),
+            position_of(sequence),
+        )
+    };
+    Ok(rows.iter().map(version).collect())
+}
+
+fn json_list(ids: &[Uuid]) -> String {
+    let mut list = String::with_capacity(ids.len() * 39 + 2);
+    list.push('[');
+    for (index, id) in ids.iter().enumerate() {
+        if index > 0 {
+            list.push(',');
+        }
+        list.push('"');
+        list.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        list.push('"');
+    }
+    list.push(']');
+    list
+}
+
+/// Splits the batch: who is appended where, and who lost and why.
+struct Placing {
+    head: Head,
+    clock: Timestamp,
+    versions: HashMap<Uuid, u64>,
+    repeated: HashMap<[u8; 16], (Position, [u8; 16])>,
+}
+
+impl Placing {
+    fn place(&mut self, group: &Group) -> Outcome {
+        if let Some((key, request)) = &group.idempotency {
+            if let Some((position, first)) = self.repeated.get(key) {
+                return Outcome::Repeated {
+                    position: *position,
+                    request: *first,
+                };
+            }
+            self.repeated.insert(*key, (self.head.size, *request));
+        }
+        let mut expected: HashMap<Uuid, u64> = HashMap::new();
+        for event in &group.events {
+            let id = event.entry.aggregate_id;
+            let at = expected
+                .get(&id)
+                .or_else(|| self.versions.get(&id))
+                .copied()
+                .unwrap_or(0);
+            if event.entry.sequence != at + 1 {
+                if let Some((key, _)) = &group.idempotency {
+                    self.repeated.remove(key);
+                }
+                return Outcome::Conflict {
+                    aggregate_id: id,
+                    current: at,
+                };
+            }
+            expected.insert(id, at + 1);
+        }
+        self.versions.extend(expected);
+        let placed = group.events.iter().map(|event| {
+            let now = event.entry.simulated_at.unwrap_or(self.clock);
+            self.head.recorded_at = self.head.recorded_at.max(now);
+            let position = self.head.size;
+            self.head.size += 1;
+            StoredEntry {
+                position,
+                bytes: event.entry.place(position, self.head.recorded_at),
+            }
+        });
+        Outcome::Appended(placed.collect())
+    }
+}
+
+async fn repeated_keys(
+    connection: &mut SqliteConnection,
+    groups: &[Group],
+) -> Result<HashMap<[u8; 16], (Position, [u8; 16])>> {
+    let mut found = HashMap::new();
+    for (key, _) in groups.iter().filter_map(|group| group.idempotency.as_ref()) {
+        let row = sqlx::query("SELECT position, request FROM idempotency WHERE key = ?")
+            .bind(key.as_slice())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(failed("look up an idempotency key"))?;
+        if let Some(row) = row {
+            let request: Vec<u8> = row.get(1);
+            let request = <[u8; 16]>::try_from(request.as_slice()).unwrap_or_default();
+            found.insert(*key, (position_of(row.get(0)), request));
+        }
+    }
+    Ok(found)
+}
+
+impl Writer {
+    async fn append(&mut self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
+        let mut ledger = self
+            .ledger
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("lock the ledger"))?;
+        let head = head_of(&mut ledger).await?;
+        let clock = Timestamp::now();
+        let simulated = groups.iter().all(|group| {
+            group
+                .events
+                .iter()
+                .all(|event| event.entry.simulated_at.is_some())
+        });
+        let ahead_micros = head.recorded_at.micros() - clock.micros();
+        if !simulated && ahead_micros > MAX_AHEAD_MICROS {
+            return Err(StoreError::ClockBehind { ahead_micros });
+        }
+        let versions = versions(&mut ledger, &groups).await?;
+        let repeated = repeated_keys(&mut ledger, &groups).await?;
+        let mut placing = Placing {
+            head,
+            clock,
+            versions,
+            repeated,
+        };
+        let outcomes: Vec<Outcome> = groups.iter().map(|group| placing.place(group)).collect();
+        if placing.head.size == head.size {
+            return Ok(outcomes);
+        }
+        let mut vault = self
+            .vault
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("lock the vault"))?;
+        let (sealed, entries) = tokio::join!(
+            insert_vault(&mut vault, head.size, &groups, &outcomes),
+            insert_entries(&mut ledger, &groups, &outcomes),
+        );
+        sealed?;
+        entries?;
+        insert_idempotency(&mut ledger, &groups, &outcomes).await?;
+        vault.commit().await.map_err(failed("commit the vault"))?;
+        ledger.commit().await.map_err(failed("commit the ledger"))?;
+        Ok(outcomes)
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn head(&self) -> Result<Head> {
+        let mut connection = self
+            .ledger
+            .acquire()
+            .await
+            .map_err(failed("open the ledger"))?;
+        head_of(&mut connection).await
+    }
+
+    async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
+        self.writer.lock().await.append(groups).await
+    }
+
+    async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>> {
+        let rows = sqlx::query(
+            "SELECT position, leaf FROM entry WHERE position >= ? ORDER BY position LIMIT ?",
+        )
+        .bind(number_of(from))
+        .bind(number_of(limit))
+        .fetch_all(&self.ledger)
+        .await
+        .map_err(failed("read entries"))?;
+        Ok(rows.iter().map(stored_entry).collect())
+    }
+
+    async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>> {
+        let rows = sqlx::query(
+            "SELECT position, leaf, aggregate_type, sequence FROM entry
+              WHERE position >= ? ORDER BY position LIMIT ?",
+        )
+        .bind(number_of(from))
+        .bind(number_of(limit))
+        .fetch_all(&self.ledger)
+        .await
+        .map_err(failed("read entries"))?;
+        let entry_row = |row: &sqlx::sqlite::SqliteRow| EntryRow {
+            position: position_of(row.get(0)),
+            bytes: row.get(1),
+            aggregate_type: row.get(2),
+            sequence: position_of(row.get(3)),
+        };
+        Ok(rows.iter().map(entry_row).collect())
+    }
+
+    async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>> {
+        let rows = sqlx::query(
+            "SELECT position, leaf, aggregate_id FROM entry
+              WHERE aggregate_id IN (SELECT value FROM json_each(?))
+              ORDER BY aggregate_id, sequence",
+        )
+        .bind(json_list(ids))
+        .fetch_all(&self.ledger)
+        .await
+        .map_err(failed("read streams"))?;
+        let mut streams: HashMap<Uuid, Vec<StoredEntry>> = HashMap::new();
+        for row in &rows {
+            let id: String = row.get(2);
+            let id = Uuid::from_str(&id).unwrap_or_default();
+            streams.entry(id).or_default().push(stored_entry(row));
+        }
+        Ok(streams)
+    }
+
+    async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>> {
+        // The list must be that of the partial index, word for word, for the planner to use it.
+        let rows = sqlx::query(
+            "SELECT position, leaf FROM entry WHERE aggregate_type = ?
+                AND aggregate_type NOT IN ('registration', 'birth', 'pregnancy_loss', 'disbursement', 'activity', 'return')
+              ORDER BY position",
+        )
+        .bind(aggregate_type)
+        .fetch_all(&self.ledger)
+        .await
+        .map_err(failed("read entries of a type"))?;
+        Ok(rows.iter().map(stored_entry).collect())
+    }
+
+    async fn idempotency_rows(&self) -> Result<Vec<(Vec<u8>, Vec<u8>, Position)>> {
+        let rows = sqlx::query("SELECT key, request, position FROM idempotency ORDER BY position")
+            .fetch_all(&self.ledger)
+            .await
+            .map_err(failed("read idempotency keys"))?;
+        Ok(rows
+            .iter()
+            .map(|row| (row.get(0), row.get(1), position_of(row.get(2))))
+            .collect())
+    }
+
+    async fn checkpoints(&self) -> Result<Vec<(u64, Vec<u8>)>> {
+        let rows = sqlx::query("SELECT size, note FROM checkpoint ORDER BY size")
+            .fetch_all(&self.ledger)
+            .await
+            .map_err(failed("read checkpoints"))?;
+        Ok(rows
+            .iter()
+            .map(|row| (position_of(row.get(0)), row.get(1)))
+            .collect())
+    }
+
+    async fn newest_checkpoint(&self) -> Result<Option<(u64, Vec<u8>)>> {
+        let row = sqlx::query("SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1")
+            .fetch_optional(&self.ledger)
+            .await
+            .map_err(failed("read the newest checkpoint"))?;
+        Ok(row.map(|row| (position_of(row.get(0)), row.get(1))))
+    }
+
+    async fn save_checkpoint(&self, size: u64, note: &[u8], tiles: &[StoredTile]) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        let mut ledger = writer
+            .ledger
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("lock the ledger"))?;
+        for tile in tiles {
+            sqlx::query(
+                "INSERT INTO tile (level, number, hashes) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(i64::from(tile.level))
+            .bind(number_of(tile.number))
+            .bind(tile.hashes.as_slice())
+            .execute(&mut *ledger)
+            .await
+            .map_err(failed("keep a tile"))?;
+        }
+        sqlx::query("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(number_of(size))
+            .bind(note)
+            .execute(&mut *ledger)
+            .await
+            .map_err(failed("keep a checkpoint"))?;
+        ledger.commit().await.map_err(failed("commit a checkpoint"))
+    }
+
+    async fn tile(&self, level: u8, number: u64) -> Result<Option<Vec<u8>>> {
+        sqlx::query_scalar("SELECT hashes FROM tile WHERE level = ? AND number = ?")
+            .bind(i64::from(level))
+            .bind(number_of(number))
+            .fetch_optional(&self.ledger)
+            .await
+            .map_err(failed("read a tile"))
+    }
+
+    async fn tiles(&self) -> Result<Vec<StoredTile>> {
+        let rows = sqlx::query("SELECT level, number, hashes FROM tile ORDER BY level, number")
+            .fetch_all(&self.ledger)
+            .await
+            .map_err(failed("read tiles"))?;
+        let tile = |row: &sqlx::sqlite::SqliteRow| StoredTile {
+            level: u8::try_from(row.get::<i64, _>(0)).unwrap_or(u8::MAX),
+            number: position_of(row.get(1)),
+            hashes: row.get(2),
+        };
+        Ok(rows.iter().map(tile).collect())
+    }
+
+    async fn complaints(&self) -> Result<Vec<String>> {
+        let mut complaints = Vec::new();
+        for (pool, schema, name) in [
+            (&self.ledger, LEDGER_SQL, "ledger.db"),
+            (&self.vault, VAULT_SQL, "vault.db"),
+        ] {
+            let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
+                .fetch_all(pool)
+                .await
+                .map_err(failed("check a database"))?;
+            complaints.extend(
+                said.into_iter()
+                    .filter(|line| line != "ok")
+                    .map(|line| format!("{name}: {line}")),
+            );
+            complaints.extend(schema_complaints(pool, schema, name).await?);
+        }
+        Ok(complaints)
+    }
+}
+
+/// Compares the schema in a file with the one that this program creates.
+async fn schema_complaints(
+    pool: &SqlitePool,
+    schema: &str,
+    name: &'static str,
+) -> Result<Vec<String>> {
+    const LIST: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
+                         WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name";
+    let mut fresh = SqliteConnection::connect("sqlite::memory:")
+        .await
+        .map_err(failed("open a database in memory"))?;
+    fresh
+        .execute(schema)
+        .await
+        .map_err(failed("create the tables"))?;
+    let expected: Vec<String> = sqlx::query_scalar(LIST)
+        .fetch_all(&mut fresh)
+        .await
+        .map_err(failed("read a schema"))?;
+    let found: Vec<String> = sqlx::query_scalar(LIST)
+        .fetch_all(pool)
+        .await
+        .map_err(failed("read a schema"))?;
+    let heading = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
+    let missing = expected.iter().filter(|line| !found.contains(line));
+    let extra = found.iter().filter(|line| !expected.contains(line));
+    Ok(missing
+        .map(|line| format!("{name}: {} is not as it was created", heading(line)))
+        .chain(extra.map(|line| format!("{name}: {} was added or changed", heading(line))))
+        .collect())
+}
+
+fn stored_entry(row: &sqlx::sqlite::SqliteRow) -> StoredEntry {
+    StoredEntry {
+        position: position_of(row.get(0)),
+        bytes: row.get(1),
+    }
+}

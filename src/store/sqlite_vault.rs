@@ -1,0 +1,186 @@
+//! The vault in SQLite: what is sealed, and what erasure leaves of it.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+use super::sqlite::{SqliteStore, failed, number_of, position_of};
+use super::{Result, Vault, VaultRow, WomanToken};
+use crate::model::id::Position;
+
+const COLUMNS: &str =
+    "SELECT s.position, s.key_id, s.keys, s.slots, s.content, s.flags, s.erased_by, s.mac, t.tokens
+       FROM sealed s LEFT JOIN token t ON t.position = s.position";
+
+fn vault_row(row: &SqliteRow) -> (Position, VaultRow) {
+    let key_id: Vec<u8> = row.get(1);
+    let sealed = VaultRow {
+        key_id: key_id.as_slice().try_into().unwrap_or_default(),
+        keys: row.get(2),
+        slots: row.get(3),
+        content: row.get(4),
+        flags: row.get(5),
+        erased_by: row.get::<Option<i64>, _>(6).map(position_of),
+        mac: row.get(7),
+        tokens: row.get::<Option<Vec<u8>>, _>(8).unwrap_or_default(),
+    };
+    (position_of(row.get(0)), sealed)
+}
+
+#[async_trait]
+impl Vault for SqliteStore {
+    async fn vault_of(&self) -> Result<Option<Uuid>> {
+        let text: Option<String> =
+            sqlx::query_scalar("SELECT value FROM vault_meta WHERE name = 'ledger_id'")
+                .fetch_optional(&self.vault)
+                .await
+                .map_err(failed("read the vault's name"))?;
+        Ok(text.and_then(|text| Uuid::from_str(&text).ok()))
+    }
+
+    async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>> {
+        let rows = sqlx::query(&format!(
+            "{COLUMNS} WHERE s.position >= ? ORDER BY s.position LIMIT ?"
+        ))
+        .bind(number_of(from))
+        .bind(number_of(limit))
+        .fetch_all(&self.vault)
+        .await
+        .map_err(failed("read sealed fields"))?;
+        Ok(rows.iter().map(vault_row).collect())
+    }
+
+    async fn sealed_at(&self, positions: &[Position]) -> Result<HashMap<Position, VaultRow>> {
+        let list = positions
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(",");
+        let rows = sqlx::query(&format!(
+            "{COLUMNS} WHERE s.position IN (SELECT value FROM json_each(?))"
+        ))
+        .bind(format!("[{list}]"))
+        .fetch_all(&self.vault)
+        .await
+        .map_err(failed("read sealed fields"))?;
+        Ok(rows.iter().map(vault_row).collect())
+    }
+
+    async fn erase(&self, rows: Vec<(Position, VaultRow)>) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        let mut vault = writer
+            .vault
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(failed("lock the vault"))?;
+        for (position, left) in rows {
+            let position = number_of(position);
+            sqlx::query(
+                "UPDATE sealed SET keys = ?, slots = ?, content = ?, erased_by = ?, mac = ?
+                  WHERE position = ?",
+            )
+            .bind(left.keys)
+            .bind(left.slots)
+            .bind(left.content)
+            .bind(left.erased_by.map(number_of))
+            .bind(left.mac)
+            .bind(position)
+            .execute(&mut *vault)
+            .await
+            .map_err(failed("erase sealed fields"))?;
+            for tokens in [
+                "DELETE FROM token WHERE position = ?",
+                "DELETE FROM woman_token WHERE position = ?",
+            ] {
+                sqlx::query(tokens)
+                    .bind(position)
+                    .execute(&mut *vault)
+                    .await
+                    .map_err(failed("erase tokens"))?;
+            }
+        }
+        vault.commit().await.map_err(failed("commit an erasure"))?;
+        // What was overwritten must not survive in the write-ahead log.
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut writer.vault)
+            .await
+            .map_err(failed("fold the vault's write-ahead log"))?;
+        Ok(())
+    }
+
+    async fn year_key(&self, year: i32) -> Result<Option<Vec<u8>>> {
+        sqlx::query_scalar("SELECT wrapped FROM year_key WHERE year = ?")
+            .bind(i64::from(year))
+            .fetch_optional(&self.vault)
+            .await
+            .map_err(failed("read the key of a year"))
+    }
+
+    async fn keep_year_key(&self, year: i32, wrapped: &[u8]) -> Result<Vec<u8>> {
+        let mut writer = self.writer.lock().await;
+        sqlx::query("INSERT INTO year_key (year, wrapped) VALUES (?, ?) ON CONFLICT DO NOTHING")
+            .bind(i64::from(year))
+            .bind(wrapped)
+            .execute(&mut writer.vault)
+            .await
+            .map_err(failed("keep the key of a year"))?;
+        sqlx::query_scalar("SELECT wrapped FROM year_key WHERE year = ?")
+            .bind(i64::from(year))
+            .fetch_one(&mut writer.vault)
+            .await
+            .map_err(failed("read the key of a year"))
+    }
+
+    async fn years(&self) -> Result<Vec<i32>> {
+        let years: Vec<i64> = sqlx::query_scalar("SELECT year FROM year_key ORDER BY year")
+            .fetch_all(&self.vault)
+            .await
+            .map_err(failed("read the years"))?;
+        Ok(years
+            .into_iter()
+            .filter_map(|year| i32::try_from(year).ok())
+            .collect())
+    }
+
+    async fn destroy_year(&self, year: i32) -> Result<()> {
+        let mut writer = self.writer.lock().await;
+        for destroy in [
+            "DELETE FROM woman_token WHERE year = ?",
+            "DELETE FROM year_key WHERE year = ?",
+        ] {
+            sqlx::query(destroy)
+                .bind(i64::from(year))
+                .execute(&mut writer.vault)
+                .await
+                .map_err(failed("destroy the tokens of a year"))?;
+        }
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .execute(&mut writer.vault)
+            .await
+            .map_err(failed("fold the vault's write-ahead log"))?;
+        Ok(())
+    }
+
+    async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>> {
+        let rows =
+            sqlx::query("SELECT position, year, token, mac FROM woman_token ORDER BY position")
+                .fetch_all(&self.vault)
+                .await
+                .map_err(failed("read tokens of a year"))?;
+        let short = |bytes: Vec<u8>| <[u8; 16]>::try_from(bytes.as_slice()).unwrap_or_default();
+        let token = |row: &SqliteRow| {
+            let year = i32::try_from(row.get::<i64, _>(1)).unwrap_or_default();
+            let token = WomanToken {
+                year,
+                token: short(row.get(2)),
+                mac: short(row.get(3)),
+            };
+            (position_of(row.get(0)), token)
+        };
+        Ok(rows.iter().map(token).collect())
+    }
+}
