@@ -1,1 +1,3 @@
 //! vitaledger: an event-sourced, tamper-evident audit ledger for vital statistics.
+
+pub mod simulate;
