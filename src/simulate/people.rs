@@ -173,7 +173,7 @@ impl Class {
             Self::Mother | Self::Wife => 1_000,
             Self::SingleWoman | Self::Girl | Self::Boy => 0,
             Self::MiddleWoman => 930,
-            Self::WorkingMan => 740,
+            Self::WorkingMan => 815,
             Self::ListedOldWoman | Self::OldWoman => 600,
             Self::ListedOldMan | Self::OldMan => 780,
         }

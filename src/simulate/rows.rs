@@ -116,7 +116,7 @@ pub(super) fn resident(
         .text(sex(person.female));
     sheet.date(person.born).bytes(&person.id);
     sheet
-        .text(if world.married(resident) {
+        .text(if world.married(resident, person) {
             "married"
         } else {
             "single"

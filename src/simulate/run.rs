@@ -64,21 +64,7 @@ pub(super) fn run(
     faults: &[Fault],
     progress: &mut dyn FnMut(u64),
 ) -> Result<Summary, SimulateError> {
-    let world = World::new(plan)?;
-    let events = Events::new(&world);
-    let payments = Payments::new(&world);
-    let seeds = targets::choose(&world, &events, &payments, faults)?;
-    let mut run = Run {
-        returns: Returns::new(&world),
-        delivery: Delivery::create(dir, !faults.is_empty())?,
-        world,
-        events,
-        seeds,
-        payments,
-        day: 0,
-        buckets: vec![Vec::new(); usize::try_from(BUCKETS).unwrap_or(64)],
-        later: BTreeMap::new(),
-    };
+    let mut run = Run::new(dir, plan, faults)?;
     run.opening(progress)?;
     run.days(progress)?;
     for truth in run.seeds.verdicts() {
@@ -89,6 +75,25 @@ pub(super) fn run(
 }
 
 impl Run {
+    fn new(dir: &Path, plan: Plan, faults: &[Fault]) -> Result<Self, SimulateError> {
+        let world = World::new(plan)?;
+        let events = Events::new(&world);
+        let payments = Payments::new(&world);
+        // Before the first file is made, so that a refusal leaves nothing behind.
+        let seeds = targets::choose(&world, &events, &payments, faults)?;
+        Ok(Self {
+            returns: Returns::new(&world),
+            delivery: Delivery::create(dir, !faults.is_empty())?,
+            world,
+            events,
+            seeds,
+            payments,
+            day: 0,
+            buckets: vec![Vec::new(); usize::try_from(BUCKETS).unwrap_or(64)],
+            later: BTreeMap::new(),
+        })
+    }
+
     /// What stands before the first day: offices, households, residents, the truth about single
     /// records.
     fn opening(&mut self, progress: &mut dyn FnMut(u64)) -> Result<(), SimulateError> {
@@ -425,4 +430,40 @@ fn activities(world: &World, delivery: &mut Delivery, day: i64) -> Result<(), Si
         sheet.optional(*eligible).blank(1).end()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Options;
+    use super::*;
+
+    #[test]
+    fn what_waits_is_bounded_by_the_events_of_a_month() {
+        // Three years and six: twice the births, and no more of them wait at a time.
+        for months in [36, 72] {
+            let births = Some(1_000 * u64::from(months));
+            let options = Options {
+                population: 2_000,
+                months,
+                births,
+                ..Options::default()
+            };
+            let dir = tempfile::tempdir().unwrap();
+            let plan = Plan::from_options(&options).unwrap();
+            let mut run = Run::new(dir.path(), plan, &[]).unwrap();
+            let mut most = 0;
+            while run.day < i64::from(run.world.plan.span.days()) {
+                run.happen(run.day + AHEAD).unwrap();
+                run.report().unwrap();
+                run.day += 1;
+                most = most.max(run.buckets.iter().map(Vec::len).sum::<usize>());
+            }
+            // 33 births a day: 20 days ahead, 10 of delay, and the hospital's copies.
+            assert!(
+                (1_000..2_600).contains(&most),
+                "{most} wait in {months} months"
+            );
+            assert!(run.later.is_empty());
+        }
+    }
 }

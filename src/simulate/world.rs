@@ -48,6 +48,7 @@ pub(super) struct World {
     households: Dice,
     traits: Dice,
     accounts: Shuffle,
+    adults_born_by: NaiveDate,
 }
 
 impl World {
@@ -80,6 +81,9 @@ impl World {
             traits: Dice::new(seed, Purpose::Household, 1),
             // Twelve digits after the bank's four.
             accounts: Shuffle::new(seed, Purpose::Account, 0, 1_000_000_000_000),
+            adults_born_by: start
+                .checked_sub_months(Months::new(12 * 22))
+                .unwrap_or(start),
             plan,
             strangers,
             pools,
@@ -129,10 +133,14 @@ impl World {
         self.pools[resident.class as usize].person(resident.member)
     }
 
-    pub(super) fn married(&self, resident: &Resident) -> bool {
-        self.traits
-            .roll(resident.number)
-            .per_mille(resident.class.married_per_mille())
+    /// Whether the resident record says married; of the men, nobody below 22 is.
+    pub(super) fn married(&self, resident: &Resident, person: &Person) -> bool {
+        let adult = person.female || person.born <= self.adults_born_by;
+        adult
+            && self
+                .traits
+                .roll(resident.number)
+                .per_mille(resident.class.married_per_mille())
     }
 
     /// Account number of a resident, 16 digits.
