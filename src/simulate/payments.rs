@@ -29,7 +29,7 @@ const TAIL_DAYS: i64 = 30;
 
 #[derive(Clone, Copy, Debug)]
 struct Year {
-    year: i32,
+    label: i32,
     funding: Option<i64>,
     list: Option<i64>,
     paid: Option<i64>,
@@ -64,7 +64,7 @@ impl Payments {
             // Who was not listed in this delivery is not paid in it.
             let paid = list.and_then(|_| span.find(year, 8, 30, TAIL_DAYS));
             Year {
-                year,
+                label: year,
                 funding: span.find(year, 1, 22, 0),
                 list,
                 paid,
@@ -82,14 +82,14 @@ impl Payments {
         self.years
             .iter()
             .filter(|year| year.paid.is_some())
-            .map(|year| year.year)
+            .map(|year| year.label)
     }
 
     pub(super) fn funded_years(&self) -> impl Iterator<Item = i32> + '_ {
         self.years
             .iter()
             .filter(|year| year.funding.is_some())
-            .map(|year| year.year)
+            .map(|year| year.label)
     }
 
     /// The latest day on which something is reported.
@@ -124,12 +124,12 @@ impl Payments {
     ) -> Result<(), SimulateError> {
         for (at, year) in self.years.iter().enumerate() {
             if year.funding == Some(day) {
-                fund(world, seeds, returns, delivery, (at, year.year), day)?;
+                fund(world, seeds, returns, delivery, (at, year.label), day)?;
             }
             let Some(list) = year.list else { continue };
             if list == day {
-                self.list(world, events, delivery, (at, year.year), day)?;
-                self.undue(world, seeds, delivery, year.year, (day, true))?;
+                self.list(world, events, delivery, (at, year.label), day)?;
+                self.undue(world, seeds, delivery, year.label, (day, true))?;
             }
             let Some(paid) = year.paid else { continue };
             if paid == day {
@@ -138,10 +138,10 @@ impl Payments {
                     // order of the list within each, as they carry one date of report.
                     self.pay(world, events, seeds, delivery, (at, *year), step)?;
                 }
-                self.undue(world, seeds, delivery, year.year, (day, false))?;
+                self.undue(world, seeds, delivery, year.label, (day, false))?;
             }
             if paid + SECOND_DAYS == day {
-                self.pay_twice(world, seeds, delivery, (at, year.year), day)?;
+                self.pay_twice(world, seeds, delivery, (at, year.label), day)?;
             }
         }
         Ok(())
@@ -201,7 +201,7 @@ impl Payments {
             let occurred = paid - 25 + roll.days(17);
             // One payment in 400 comes back from the bank and is made again.
             let returned = roll.below(400) == 0;
-            let fault = seeds.payments.get(&(year.year, listed)).copied();
+            let fault = seeds.payments.get(&(year.label, listed)).copied();
             if (step > 0 && !(returned && fault.is_none()))
                 || fault == Some(Fault::Unpaid)
                 || !Self::alive(events, listed, list)
@@ -221,7 +221,7 @@ impl Payments {
                 record: (letter, number),
                 village: resident.village,
                 flow: if step == 1 { "reversal" } else { "payment" },
-                year: year.year,
+                year: year.label,
                 amount_fen: match fault {
                     Some(Fault::WrongAmount) if roll.per_mille(500) => RATE_FEN / 2,
                     Some(Fault::WrongAmount) => RATE_FEN + 100_000,
@@ -318,7 +318,7 @@ impl Payments {
         let mut faults: Vec<_> = seeds.payments.iter().collect();
         faults.sort_unstable();
         for ((year, listed), fault) in faults {
-            let Some(at) = self.years.iter().position(|known| known.year == *year) else {
+            let Some(at) = self.years.iter().position(|known| known.label == *year) else {
                 continue;
             };
             let number = self.record(at, *listed);
@@ -419,12 +419,11 @@ fn write(world: &World, delivery: &mut Delivery, row: &Row) -> Result<(), Simula
         .bytes(&row.person.id)
         .date(row.person.born)
         .number(row.account);
-    match entry {
-        true => sheet.text(&format!(
-            "town-clerk-{}",
-            super::world::township_of(row.village) + 1
-        )),
-        false => sheet.blank(1),
-    };
+    if entry {
+        let township = super::world::township_of(row.village);
+        sheet.text(&format!("town-clerk-{}", township + 1));
+    } else {
+        sheet.blank(1);
+    }
     sheet.blank(1).end()
 }

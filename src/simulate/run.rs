@@ -259,7 +259,7 @@ impl Run {
             }
             Report::Extra(place) => {
                 let extra = self.seeds.extras[place];
-                let birth = self.seeds.extra(&self.world, &self.events, &extra);
+                let birth = Seeds::extra(&self.world, &self.events, &extra);
                 self.village_birth(extra.record, &birth)
             }
             Report::BirthCopy(number) => {
@@ -268,7 +268,7 @@ impl Run {
             }
             Report::ExtraCopy(place) => {
                 let extra = self.seeds.extras[place];
-                let birth = self.seeds.extra(&self.world, &self.events, &extra);
+                let birth = Seeds::extra(&self.world, &self.events, &extra);
                 self.hospital_birth(extra.record, &birth, false)
             }
             Report::Away(number) => {

@@ -158,7 +158,7 @@ impl Seeds {
     }
 
     /// The birth that an additional report states.
-    pub(super) fn extra(&self, world: &World, events: &Events, extra: &Extra) -> Birth {
+    pub(super) fn extra(world: &World, events: &Events, extra: &Extra) -> Birth {
         let mut birth = events.birth(world, extra.of);
         let mut roll = Dice::new(world.plan.seed, Purpose::Fault, 1).roll(extra.record);
         birth.reported = extra.reported;

@@ -222,7 +222,7 @@ fn id_is_sound(id: &str, born: &str, female: bool) {
     let bytes: [u8; 18] = id.as_bytes().try_into().unwrap();
     assert_eq!(bytes[17], check_character(&bytes), "{id}");
     assert_eq!(id[6..14], born.replace('-', ""), "{id}");
-    assert_eq!((bytes[16] - b'0') % 2 == 0, female, "{id}");
+    assert_eq!(bytes[16].is_multiple_of(2), female, "{id}");
 }
 
 /// ID numbers, dates, duplicates, order, mothers' ages, births of one mother.
@@ -370,45 +370,73 @@ fn payments_are_due(dir: &Path) {
     }
 }
 
-/// Record numbers of the return lines that are not what the files say.
-fn false_returns(dir: &Path) -> BTreeSet<String> {
-    let mut reports: HashMap<(String, String, String), Vec<String>> = HashMap::new();
-    let mut report = |row: &Row, indicator: &str| {
-        let key = (
-            row["office"].clone(),
-            row["occurred_on"][..7].to_owned(),
-            indicator.to_owned(),
-        );
+/// What the villages reported: days of the reports by office, month and indicator, and residents.
+struct Reports {
+    days: HashMap<(String, String, String), Vec<String>>,
+    residents: HashMap<String, u64>,
+}
+
+impl Reports {
+    fn read(dir: &Path) -> Self {
+        let mut reports = Self {
+            days: HashMap::new(),
+            residents: HashMap::new(),
+        };
+        for row in read(dir, "registrations.csv")
+            .iter()
+            .filter(|row| row["source"] == "village")
+        {
+            match row["kind"].as_str() {
+                "resident" => *reports.residents.entry(row["office"].clone()).or_default() += 1,
+                kind => reports.add(row, &format!("{kind}s")),
+            }
+        }
+        for row in read(dir, "births.csv")
+            .iter()
+            .filter(|row| row["source"] == "village")
+        {
+            reports.add(row, "births");
+            reports.add(
+                row,
+                if row["sex"] == "M" {
+                    "births_male"
+                } else {
+                    "births_female"
+                },
+            );
+        }
         reports
+    }
+
+    fn add(&mut self, row: &Row, indicator: &str) {
+        let month = row["occurred_on"][..7].to_owned();
+        let key = (row["office"].clone(), month, indicator.to_owned());
+        self.days
             .entry(key)
             .or_default()
             .push(row["reported_on"].clone());
-    };
-    let mut residents: HashMap<String, u64> = HashMap::new();
-    for row in read(dir, "registrations.csv")
-        .iter()
-        .filter(|row| row["source"] == "village")
-    {
-        match row["kind"].as_str() {
-            "resident" => *residents.entry(row["office"].clone()).or_default() += 1,
-            kind => report(row, &format!("{kind}s")),
-        }
     }
-    for row in read(dir, "births.csv")
-        .iter()
-        .filter(|row| row["source"] == "village")
-    {
-        report(row, "births");
-        report(
-            row,
-            if row["sex"] == "M" {
-                "births_male"
-            } else {
-                "births_female"
-            },
-        );
+
+    fn count(&self, office: &str, period: &str, indicator: &str, until: &str) -> u64 {
+        let key = (office.to_owned(), period.to_owned(), indicator.to_owned());
+        let days = self.days.get(&key).into_iter().flatten();
+        days.filter(|day| day.as_str() <= until).count() as u64
     }
+
+    fn population(&self, office: &str, periods: &[&String], until: &str) -> u64 {
+        let residents = self.residents.get(office).copied().unwrap_or(0);
+        periods.iter().fold(residents, |sum, period| {
+            let count = |indicator: &str| self.count(office, period, indicator, until);
+            sum + count("births") + count("arrivals") - count("deaths") - count("departures")
+        })
+    }
+}
+
+/// Record numbers of the return lines that are not what the files say.
+fn false_returns(dir: &Path) -> BTreeSet<String> {
+    let reports = Reports::read(dir);
     let returns = read(dir, "returns.csv");
+    let periods: BTreeSet<&String> = returns.iter().map(|row| &row["period"]).collect();
     let parents: HashMap<String, String> = read(dir, "offices.csv")
         .into_iter()
         .filter(|row| row["level"] == "village")
@@ -419,28 +447,18 @@ fn false_returns(dir: &Path) -> BTreeSet<String> {
     for row in &returns {
         let (office, period, indicator) = (&row["office"], &row["period"], &row["indicator"]);
         let stated: u64 = row["value"].parse().unwrap();
-        let count = |period: &str, indicator: &str| {
-            let key = (office.clone(), period.to_owned(), indicator.to_owned());
-            let known = reports.get(&key).into_iter().flatten();
-            known
-                .filter(|reported| **reported <= row["submitted_on"])
-                .count() as u64
-        };
+        let until = &row["submitted_on"];
         let counted = if let Some(parent) = parents.get(office) {
             *sums.entry((parent, period, indicator)).or_default() += stated;
             if indicator == "population" {
-                let periods: BTreeSet<&String> = returns.iter().map(|row| &row["period"]).collect();
-                let until = periods.into_iter().filter(|other| *other <= period);
-                until.fold(
-                    residents.get(office).copied().unwrap_or(0),
-                    |sum, period| {
-                        sum + count(period, "births") + count(period, "arrivals")
-                            - count(period, "deaths")
-                            - count(period, "departures")
-                    },
-                )
+                let past: Vec<_> = periods
+                    .iter()
+                    .copied()
+                    .filter(|other| *other <= period)
+                    .collect();
+                reports.population(office, &past, until)
             } else {
-                count(period, indicator)
+                reports.count(office, period, indicator, until)
             }
         } else {
             sums[&(office.as_str(), period.as_str(), indicator.as_str())]

@@ -182,12 +182,10 @@ pub(super) const fn township_of(village: u32) -> u32 {
     village / VILLAGES_PER_TOWNSHIP
 }
 
-#[expect(clippy::cast_lossless, reason = "From is not const")]
 pub(super) const fn township_code(township: u32) -> u64 {
     COUNTY + (100 + township as u64) * 1_000
 }
 
-#[expect(clippy::cast_lossless, reason = "From is not const")]
 pub(super) const fn village_code(village: u32) -> u64 {
     township_code(township_of(village)) + (village % VILLAGES_PER_TOWNSHIP) as u64 + 1
 }
