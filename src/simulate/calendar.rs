@@ -151,6 +151,26 @@ impl Span {
             .then_some(day)
     }
 
+    /// For a day from 1 to 15 October, the day of that 1 October, if the five days on either side
+    /// of the statistical year's end are inside.
+    pub(super) fn edge_before(&self, day: i64) -> Option<i64> {
+        let date = self.date(day);
+        let edge = day - i64::from(date.day0());
+        let inside = edge >= 5 && edge + 5 <= i64::from(self.days());
+        (date.month() == 10 && date.day() <= 15 && inside).then_some(edge)
+    }
+
+    /// Whether the day is one of the five before or after such an end of a statistical year.
+    pub(super) fn is_near_edge(&self, day: i64) -> bool {
+        let near = |ahead: i64| self.edge_before(day + ahead) == Some(day + ahead);
+        (1..=5).any(near) || self.edge_before(day).is_some_and(|edge| day - edge < 5)
+    }
+
+    /// Whether the end of a statistical year lies inside, with five days on either side.
+    pub(super) fn has_edge(&self) -> bool {
+        (0..self.month_count()).any(|month| self.edge_before(self.first_of(month)).is_some())
+    }
+
     /// The calendar years that the delivery touches.
     pub(super) fn years(&self) -> std::ops::RangeInclusive<i32> {
         self.start.year()..=self.date(i64::from(self.days()) - 1).year()

@@ -57,6 +57,8 @@ faults! {
     DayHeap "day_heap" "A village dates births to the 1st and the 15th.",
     Bunching "bunching" "A village reports on the last two days of the month.",
     WeightHeap "weight_heap" "A village rounds birth weights to 500 g.",
+    GirlsLate "girls_late" "A village reports half of its girls more than a month late.",
+    Edge "edge" "A township dates births of early October to the end of the statistical year.",
     LossDup "loss_dup" "A pregnancy loss is reported twice.",
     ReturnMismatch "return_mismatch" "A return counts more births than the ledger.",
     ReturnSum "return_sum" "Boys and girls of a return do not add up to its births.",

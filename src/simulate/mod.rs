@@ -18,6 +18,26 @@
 //! counts of each village and month, and the chosen faults. So memory grows with the events of a
 //! month and with villages times months, never with the length of the files.
 //!
+//! # What is in a delivery
+//!
+//! Residents live in households of a village; a village reports to its township, and each
+//! township has a hospital, which reports births and losses too, and a police station, which
+//! reports deaths too. One woman in five of the age for it has no child in a delivery; whoever
+//! has one has one only (twins apart), so intervals between births cannot be wrong. Where births
+//! outnumber the register's mothers, the rest are of women who live here and are registered
+//! elsewhere. Some births take place at home or in a hospital that sends no file; some mothers in
+//! the hospital live elsewhere. Marriages are of persons outside the register. The list of the
+//! family support holds about a quarter of those who were 60 on the first day (those who had
+//! applied), as long as they live. No household is made to look like a family, nobody divorces,
+//! only the aged die, and there are no seasons.
+//!
+//! # Faults
+//!
+//! [`Fault::ALL`] names them. Faults of single records have 1 to 40 cases, in villages that have
+//! no fault as a whole; each fault of a whole village has a village of its own, so all of them
+//! together need twelve. Where a delivery is too small for the audit to see a fault, the truth
+//! says that its finding is not owed (`must` is 0).
+//!
 //! # Order of the rows
 //!
 //! Each file is in the order of `reported_on` (`submitted_on`). The exceptions: the return of a

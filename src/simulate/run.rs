@@ -22,8 +22,8 @@ use super::world::{World, village_code};
 
 /// Days by which events are looked at ahead of their day, so that a report can come before.
 const AHEAD: i64 = 20;
-/// Buckets of days: more than the days ahead and the longest delay together.
-const BUCKETS: i64 = 64;
+/// Buckets of days: more than the days ahead and the 81 days that girls of a faulty village wait.
+const BUCKETS: i64 = 128;
 /// Rows between two calls of `progress`.
 const PROGRESS_ROWS: u64 = 20_000;
 
@@ -56,6 +56,8 @@ struct Run {
     buckets: Vec<Vec<Report>>,
     /// The few reports that come later than the buckets reach: seeded faults only.
     later: BTreeMap<i64, Vec<Report>>,
+    /// The last day on which something is reported, as far as is known.
+    last: i64,
 }
 
 pub(super) fn run(
@@ -67,7 +69,7 @@ pub(super) fn run(
     let mut run = Run::new(dir, plan, faults)?;
     run.opening(progress)?;
     run.days(progress)?;
-    for truth in run.seeds.verdicts() {
+    for truth in run.seeds.verdicts(&run.world) {
         truth.write(&mut run.delivery)?;
     }
     progress(run.delivery.rows());
@@ -82,6 +84,10 @@ impl Run {
         // Before the first file is made, so that a refusal leaves nothing behind.
         let seeds = targets::choose(&world, &events, &payments, faults)?;
         Ok(Self {
+            // Events and returns of the last month, and the money.
+            last: payments
+                .last_day()
+                .max(i64::from(world.plan.span.days()) + LONGEST_DELAY),
             returns: Returns::new(&world),
             delivery: Delivery::create(dir, !faults.is_empty())?,
             world,
@@ -89,7 +95,7 @@ impl Run {
             seeds,
             payments,
             day: 0,
-            buckets: vec![Vec::new(); usize::try_from(BUCKETS).unwrap_or(64)],
+            buckets: vec![Vec::new(); usize::try_from(BUCKETS).unwrap_or(0)],
             later: BTreeMap::new(),
         })
     }
@@ -138,14 +144,10 @@ impl Run {
         for ahead in 0..AHEAD {
             self.happen(ahead)?;
         }
-        let events_end = i64::from(self.world.plan.span.days()) + LONGEST_DELAY + 1;
         let mut told = 0;
-        let mut last = events_end.max(self.payments.last_day());
-        while self.day <= last {
+        while self.day <= self.last {
             self.happen(self.day + AHEAD)?;
             self.report()?;
-            // A late fault may have moved the end.
-            last = last.max(self.later.keys().next_back().copied().unwrap_or(0));
             self.day += 1;
             if self.delivery.rows() - told >= PROGRESS_ROWS {
                 told = self.delivery.rows();
@@ -158,6 +160,7 @@ impl Run {
     /// Puts a report into the bucket of its day.
     fn due(&mut self, day: i64, report: Report) {
         let day = day.max(self.day);
+        self.last = self.last.max(day);
         if day - self.day >= BUCKETS {
             self.later.entry(day).or_default().push(report);
         } else if let Some(bucket) = bucket_mut(&mut self.buckets, day) {
@@ -229,7 +232,7 @@ impl Run {
         for report in &bucket {
             self.write(*report)?;
         }
-        // The bucket keeps its memory for the day 64 days on.
+        // The bucket keeps its memory for a later day.
         bucket.clear();
         if let Some(place) = bucket_mut(&mut self.buckets, self.day) {
             *place = bucket;

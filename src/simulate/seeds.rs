@@ -16,7 +16,7 @@ use super::faults::{Fault, Truth};
 use super::names::Name;
 use super::people::{HOME_REGION, Person, id_number};
 use super::returns::{BIRTHS, BOYS, GIRLS, Line, POPULATION};
-use super::world::{Resident, World, village_code};
+use super::world::{Resident, World, township_code, township_of, village_code};
 
 /// How an additional report of a birth differs from the first one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +64,10 @@ pub(super) struct Seeds {
     pub(super) villages: BTreeMap<u32, Fault>,
     /// Births of each of those villages: all, and changed.
     tallies: BTreeMap<u32, (u64, u64)>,
+    /// Whether the first township moves births across the end of the statistical year.
+    pub(super) edge: bool,
+    /// Births within five days of that edge, and births moved across it.
+    edge_tally: (u64, u64),
     pub(super) deaths_first: BTreeSet<u64>,
     /// Losses reported twice, with the number of the second record.
     pub(super) losses_again: BTreeMap<u64, u64>,
@@ -90,16 +94,17 @@ pub(super) enum Outcome {
 impl Seeds {
     /// Changes the village's report of a birth as its faults demand.
     pub(super) fn alter(&self, world: &World, birth: &mut Birth) -> Outcome {
-        if self.births.is_empty() && self.villages.is_empty() {
+        if self.births.is_empty() && self.villages.is_empty() && !self.edge {
             return Outcome::AsItWas;
         }
         if let Some(fault) = self.births.get(&birth.number) {
             return alter_one(*fault, world, birth);
         }
-        let fault = self.villages.get(&birth.village);
-        fault.map_or(Outcome::AsItWas, |fault| {
-            alter_village(*fault, world, birth)
-        })
+        match self.villages.get(&birth.village) {
+            Some(fault) => alter_village(*fault, world, birth),
+            None if self.edge && township_of(birth.village) == 0 => alter_edge(world, birth),
+            None => Outcome::AsItWas,
+        }
     }
 
     /// Counts a birth of a faulty village and tells the truth about it, if it is owed one of its
@@ -113,6 +118,9 @@ impl Seeds {
     ) -> Option<Truth> {
         if self.births.contains_key(&birth.number) {
             return None;
+        }
+        if self.edge && !self.villages.contains_key(&birth.village) {
+            return self.tally_edge(world, birth, altered, outcome);
         }
         let fault = *self.villages.get(&birth.village)?;
         let tally = self.tallies.entry(birth.village).or_default();
@@ -138,8 +146,43 @@ impl Seeds {
         }
     }
 
+    fn tally_edge(
+        &mut self,
+        world: &World,
+        birth: &Birth,
+        altered: &Birth,
+        outcome: Outcome,
+    ) -> Option<Truth> {
+        if township_of(birth.village) != 0 {
+            return None;
+        }
+        if world.plan.span.is_near_edge(altered.day) {
+            self.edge_tally.0 += 1;
+        }
+        if outcome == Outcome::AsItWas {
+            return None;
+        }
+        self.edge_tally.1 += 1;
+        let told = birth.place == Place::Hospital && birth.day - altered.day > 3;
+        let number = birth.number + 1;
+        let keys = format!("B{number:07} C{number:07}");
+        told.then(|| Truth::any(Fault::Edge.name(), "XS5", keys))
+    }
+
+    /// The truth about the township that moved births. It is tested as a whole only where no
+    /// village has the 30 births at the edge that would have it tested alone.
+    fn edge_verdict(&self, world: &World) -> Option<Truth> {
+        let (total, moved) = self.edge_tally;
+        let villages = u64::from(world.villages_of(0).end).max(1);
+        let truth = Truth::any(Fault::Edge.name(), "BN2", township_code(0).to_string());
+        let owed = total >= 40 && total / villages < 15;
+        let note = format!("{moved} births moved; {total} within five days of the edge");
+        self.edge
+            .then(|| truth.also("CT1 SQ1").owed(owed).note(note))
+    }
+
     /// The truth about the faulty villages, when all births are counted.
-    pub(super) fn verdicts(&self) -> Vec<Truth> {
+    pub(super) fn verdicts(&self, world: &World) -> Vec<Truth> {
         let verdict = |(village, (total, changed)): (&u32, &(u64, u64))| {
             let fault = *self.villages.get(village)?;
             // Enough births for the rule to see the fault, by its own precondition.
@@ -148,13 +191,18 @@ impl Seeds {
                 Fault::DayHeap => ("HP1", "TM2", 100),
                 Fault::Bunching => ("BN1", "FN1 TM2", 50),
                 Fault::WeightHeap => ("HP2", "", 50),
+                Fault::GirlsLate => ("SR2", "TM2", 130),
                 _ => ("XS2", "FN1 SQ1 CT1 CT3", 60),
             };
             let truth = Truth::any(fault.name(), family, village_code(*village).to_string());
             let note = format!("{changed} of {total} births changed");
             Some(truth.also(also).owed(*total >= least).note(note))
         };
-        self.tallies.iter().filter_map(verdict).collect()
+        self.tallies
+            .iter()
+            .filter_map(verdict)
+            .chain(self.edge_verdict(world))
+            .collect()
     }
 
     /// The birth that an additional report states.
@@ -177,7 +225,7 @@ impl Seeds {
             }
             Twist::NoId => birth.mother_id = None,
             Twist::OtherOffice => {
-                let township = super::world::township_of(birth.village);
+                let township = township_of(birth.village);
                 let villages = world.villages_of(township);
                 let next = birth.village + 1;
                 birth.village = if villages.contains(&next) {
@@ -306,6 +354,22 @@ fn alter_one(fault: Fault, world: &World, birth: &mut Birth) -> Outcome {
     Outcome::Changed
 }
 
+/// Moves a birth of the first half of October to the last five days of September.
+fn alter_edge(world: &World, birth: &mut Birth) -> Outcome {
+    let mut roll = Dice::new(world.plan.seed, Purpose::Fault, 4).roll(birth.number);
+    let edge = world
+        .plan
+        .span
+        .edge_before(birth.day)
+        .filter(|_| roll.per_mille(700));
+    let Some(edge) = edge else {
+        return Outcome::AsItWas;
+    };
+    birth.day = edge - 1 - roll.days(5);
+    birth.reported = birth.reported.min(birth.day + super::events::LONGEST_DELAY);
+    Outcome::Changed
+}
+
 fn alter_village(fault: Fault, world: &World, birth: &mut Birth) -> Outcome {
     let mut roll = Dice::new(world.plan.seed, Purpose::Fault, 3).roll(birth.number);
     let chosen = roll.below(100);
@@ -330,6 +394,9 @@ fn alter_village(fault: Fault, world: &World, birth: &mut Birth) -> Outcome {
                 return Outcome::AsItWas;
             }
             birth.reported = last;
+        }
+        Fault::GirlsLate if birth.female && chosen < 50 => {
+            birth.reported = birth.day + 32 + roll.days(50);
         }
         Fault::WeightHeap if chosen < 70 => {
             birth.weight_g = (birth.weight_g + 250) / 500 * 500;

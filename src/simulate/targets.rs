@@ -62,7 +62,7 @@ pub(super) fn choose(
         next_village: 1,
         next_birth_record: world.plan.births + world.plan.births_away + 1,
     };
-    // Whole villages first, so that faults on single births stay clear of them.
+    // Whole villages (and the edge of the year) first, so that faults on single births stay clear of them.
     let (villages, records): (Vec<_>, Vec<_>) =
         faults.into_iter().partition(|fault| of_village(*fault));
     for fault in villages.into_iter().chain(records) {
@@ -73,8 +73,8 @@ pub(super) fn choose(
 
 const fn of_village(fault: Fault) -> bool {
     use Fault::{
-        Bunching, DayHeap, LateReturn, Outlier, Repeats, SexFlip, Smooth, UnderReport, WeightHeap,
-        ZeroRun,
+        Bunching, DayHeap, Edge, GirlsLate, LateReturn, Outlier, Repeats, SexFlip, Smooth,
+        UnderReport, WeightHeap, ZeroRun,
     };
     matches!(
         fault,
@@ -83,6 +83,8 @@ const fn of_village(fault: Fault) -> bool {
             | DayHeap
             | Bunching
             | WeightHeap
+            | GirlsLate
+            | Edge
             | Repeats
             | Outlier
             | ZeroRun
@@ -107,9 +109,20 @@ impl Chooser<'_> {
             | Fault::SexFlip
             | Fault::DayHeap
             | Fault::Bunching
-            | Fault::WeightHeap => {
+            | Fault::WeightHeap
+            | Fault::GirlsLate => {
                 let village = self.village(fault)?;
                 self.seeds.villages.insert(village, fault);
+                Ok(())
+            }
+            Fault::Edge => {
+                if !self.world.plan.span.has_edge() {
+                    return Err(no_room(
+                        fault,
+                        "a 30 September with five days on either side",
+                    ));
+                }
+                self.seeds.edge = true;
                 Ok(())
             }
             Fault::Repeats | Fault::Outlier | Fault::ZeroRun | Fault::Smooth => self.series(fault),
@@ -157,6 +170,7 @@ impl Chooser<'_> {
             if birth.place == Place::Hospital
                 && birth.plurality == 1
                 && !self.seeds.villages.contains_key(&birth.village)
+                && !(self.seeds.edge && self.world.plan.span.edge_before(day).is_some())
             {
                 self.used_births.insert(number);
                 return Ok(birth);
