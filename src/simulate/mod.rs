@@ -12,8 +12,8 @@
 //! # How it works in constant memory
 //!
 //! Nothing that is generated is kept. A person or an event is derived from its number by a keyed
-//! hash ([`dice`]), distinct ID numbers come from a bijection ([`people`]), the days of events
-//! from one counter a day ([`calendar`]). The day loop ([`run`]) holds the numbers of those
+//! hash (`dice`), distinct ID numbers come from a bijection (`people`), the days of events
+//! from one counter a day (`calendar`). The day loop (`run`) holds the numbers of those
 //! events that have happened and are not reported yet (at most 30 days of them), one row, the
 //! counts of each village and month, and the chosen faults. So memory grows with the events of a
 //! month and with villages times months, never with the length of the files.
@@ -22,14 +22,13 @@
 //!
 //! Residents live in households of a village; a village reports to its township, and each
 //! township has a hospital, which reports births and losses too, and a police station, which
-//! reports deaths too. One woman in five of the age for it has no child in a delivery; whoever
-//! has one has one only (twins apart), so intervals between births cannot be wrong. Where births
-//! outnumber the register's mothers, the rest are of women who live here and are registered
-//! elsewhere. Some births take place at home or in a hospital that sends no file; some mothers in
-//! the hospital live elsewhere. Marriages are of persons outside the register. The list of the
-//! family support holds about a quarter of those who were 60 on the first day (those who had
-//! applied), as long as they live. No household is made to look like a family, nobody divorces,
-//! only the aged die, and there are no seasons.
+//! reports deaths too. A woman bears at most once in a delivery (twins apart), so intervals
+//! between births cannot be wrong. Where births outnumber the register's mothers, the rest are of
+//! women who live here and are registered elsewhere. Some births take place at home or in a
+//! hospital that sends no file; some mothers in the hospital live elsewhere. Marriages are of
+//! persons outside the register. The list of the family support holds about a quarter of those
+//! who were 60 on the first day (those who had applied), as long as they live. No household is
+//! made to look like a family, nobody divorces, only the aged die, and there are no seasons.
 //!
 //! # Faults
 //!

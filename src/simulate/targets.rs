@@ -208,8 +208,15 @@ impl Chooser<'_> {
     }
 
     fn extra_births(&mut self, fault: Fault) -> Result<(), SimulateError> {
+        // The second report comes at most 90 or 100 days after the birth, a second birth and its
+        // report within 180.
+        let after = match fault {
+            Fault::Interval => 185,
+            Fault::DupExact => 92,
+            _ => 102,
+        };
         for place in 0..self.birth_count() {
-            let birth = self.birth(fault, 190)?;
+            let birth = self.birth(fault, after)?;
             let record = self.next_birth_record;
             self.next_birth_record += 1;
             let first = birth.number + 1;
