@@ -5,4 +5,5 @@ pub mod ledger;
 pub mod model;
 pub mod registers;
 pub mod seal;
+pub mod simulate;
 pub mod store;
