@@ -181,7 +181,10 @@ impl Opening {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let kind = recognise::kind(&stem);
         let format = recognise::format(path);
+        let metadata = fs::metadata(path);
         let reason = match (format, kind) {
+            // Reading a pipe would wait for ever, and could not be done twice.
+            _ if metadata.as_ref().is_ok_and(|found| !found.is_file()) => "it is not a plain file",
             _ if !named && recognise::is_left_over(&name) => "it is a hidden or temporary file",
             (None, _) => "its extension is not known",
             (Some(Format::Csv | Format::JsonLines), None) => {
@@ -191,7 +194,7 @@ impl Opening {
         };
         if named {
             // A file that is not there is a better answer than a name that is not known.
-            fs::metadata(path).map_err(io_error("open", path))?;
+            metadata.map_err(io_error("open", path))?;
             return Err(IntakeError::NotRecognised { name, reason });
         }
         self.skip(path, None, reason);

@@ -122,7 +122,9 @@ pub(super) fn examine(path: &Path) -> io::Result<Examined> {
 struct Evidence {
     start: Vec<u8>,
     carried: Vec<u8>,
-    characters: u64,
+    /// Characters of three bytes and more, as every Chinese one has in UTF-8; two bytes that are
+    /// valid UTF-8 by chance are common in GB18030.
+    wide: u64,
     errors: u64,
 }
 
@@ -141,16 +143,16 @@ impl Evidence {
     }
 
     fn count(&mut self, mut bytes: &[u8]) {
-        let leads = |valid: &[u8]| valid.iter().filter(|byte| **byte >= 0xc0).count() as u64;
+        let leads = |valid: &[u8]| valid.iter().filter(|byte| **byte >= 0xe0).count() as u64;
         loop {
             match std::str::from_utf8(bytes) {
                 Ok(_) => {
-                    self.characters += leads(bytes);
+                    self.wide += leads(bytes);
                     return;
                 }
                 Err(error) => {
                     let (valid, rest) = bytes.split_at(error.valid_up_to());
-                    self.characters += leads(valid);
+                    self.wide += leads(valid);
                     let Some(skipped) = error.error_len() else {
                         self.carried = rest.to_vec();
                         return;
@@ -171,8 +173,8 @@ impl Evidence {
         }
         let errors = self.errors + u64::from(!self.carried.is_empty());
         // Chinese text in GB18030 has an error in nearly every character when it is read as
-        // UTF-8; a UTF-8 file with broken bytes has far fewer errors than characters.
-        if self.start.starts_with(&[0xef, 0xbb, 0xbf]) || errors == 0 || errors < self.characters {
+        // UTF-8; a UTF-8 file with broken bytes has fewer errors than characters.
+        if self.start.starts_with(&[0xef, 0xbb, 0xbf]) || errors == 0 || errors <= self.wide {
             Encoding::Utf8
         } else {
             Encoding::Gb18030
