@@ -18,6 +18,7 @@ mod csv_rows;
 mod delivery;
 mod encoding;
 mod headers;
+mod import;
 mod json_rows;
 mod order;
 mod recognise;
@@ -31,6 +32,7 @@ mod xlsx_rows;
 
 pub use delivery::{DeliveredFile, Delivery, Format, Rows, Skipped};
 pub use headers::HeaderFault;
+pub use import::{BatchReceipt, ImportOptions, ImportSummary, PartCounts, import};
 pub use order::OrderedRows;
 pub use refusal::{IntakeError, RefusedRow, RowReason};
 pub use rejects::RejectsWriter;

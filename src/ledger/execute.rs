@@ -801,15 +801,57 @@ impl Ledger {
         let mut committed = Vec::with_capacity(outcomes.len());
         for (outcome, draft) in outcomes.into_iter().zip(drafts) {
             committed.push(match (outcome, draft) {
-                (Outcome::Appended(_), _) => Ok(Committed::Recorded),
+                (Outcome::Appended(entries), _) => {
+                    let position = entries.first().map_or(0, |entry| entry.position);
+                    Ok(Committed::Recorded { position })
+                }
                 (_, Some(draft)) => self.replay(&draft).await?.map(|answer| match answer {
                     Answer::Replayed { erased_by, .. } => Committed::Replayed { erased_by },
-                    Answer::Appended(_) => Committed::Recorded,
+                    Answer::Appended(receipt) => Committed::Recorded {
+                        position: receipt.position,
+                    },
                 }),
                 (_, None) => Err(Refusal::Contended { attempts: 1 }),
             });
         }
         Ok(committed)
+    }
+
+    /// What [`Self::commit_records`] would answer now; appends nothing.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn would_commit(
+        &self,
+        prepared: Vec<Prepared>,
+    ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
+        let ids: Vec<Uuid> = prepared
+            .iter()
+            .filter_map(|one| {
+                one.group
+                    .events
+                    .first()
+                    .map(|event| event.entry.aggregate_id)
+            })
+            .collect();
+        let known = self.store.streams(&ids).await?;
+        let mut seen = std::collections::HashSet::new();
+        let mut answers = Vec::with_capacity(ids.len());
+        for (id, one) in ids.into_iter().zip(prepared) {
+            answers.push(match one.draft {
+                Some(draft) if known.contains_key(&id) => {
+                    self.replay(&draft).await?.map(|answer| match answer {
+                        Answer::Replayed { erased_by, .. } => Committed::Replayed { erased_by },
+                        Answer::Appended(receipt) => Committed::Recorded {
+                            position: receipt.position,
+                        },
+                    })
+                }
+                _ if !seen.insert(id) => Ok(Committed::Replayed { erased_by: None }),
+                _ => Ok(Committed::Recorded { position: 0 }),
+            });
+        }
+        Ok(answers)
     }
 }
 
@@ -817,7 +859,10 @@ impl Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Committed {
     /// Recorded.
-    Recorded,
+    Recorded {
+        /// Where.
+        position: Position,
+    },
     /// Recorded before.
     Replayed {
         /// The erasure that emptied it since.

@@ -87,7 +87,11 @@ impl Sealer {
             let signed = self.state.read()?;
             let stored = self.newest(&signed).await?;
             let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
-            let target = if stored_size < signed.size { signed.size } else { head.size };
+            let target = if stored_size < signed.size {
+                signed.size
+            } else {
+                head.size
+            };
             if stored_size == target {
                 return Ok(newest);
             }
@@ -108,7 +112,9 @@ impl Sealer {
 
     /// The newest checkpoint in the store, which must not be newer than what was signed.
     async fn newest(&self, signed: &SignedState) -> Result<Option<Checkpoint>, SealError> {
-        let Some((size, note)) = self.store.newest_checkpoint().await? else { return Ok(None) };
+        let Some((size, note)) = self.store.newest_checkpoint().await? else {
+            return Ok(None);
+        };
         let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
         let fits = checkpoint.size() == size && size <= signed.size;
         if !fits || (size == signed.size && checkpoint.root().to_string() != signed.root) {
@@ -142,8 +148,13 @@ impl Sealer {
         }
         let first = size / width * width;
         let tail = self.store.entries(first, size - first).await?;
-        let tail: Vec<Hash> = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes))).collect();
-        Ok(HashTiles::load(size, &tail, |level, number| read.get(&(level, number)).cloned())?)
+        let tail: Vec<Hash> = tail
+            .iter()
+            .map(|entry| Hash(leaf_hash(&entry.bytes)))
+            .collect();
+        Ok(HashTiles::load(size, &tail, |level, number| {
+            read.get(&(level, number)).cloned()
+        })?)
     }
 
     /// Hashes the entries up to `size` into the tree.
@@ -187,7 +198,8 @@ impl Sealer {
         // A crash between the two leaves a state that is ahead of the store; Ed25519 is
         // deterministic, so the next tick signs the same note again, without a new state.
         if tiles.size() > signed.size {
-            self.state.write(&signed.after(tiles.size(), &tiles.root(), &note))?;
+            self.state
+                .write(&signed.after(tiles.size(), &tiles.root(), &note))?;
         }
         let stored: Vec<StoredTile> = completed
             .iter()
@@ -197,7 +209,9 @@ impl Sealer {
                 hashes: tile.bytes.clone(),
             })
             .collect();
-        self.store.save_checkpoint(tiles.size(), &note, &stored).await?;
+        self.store
+            .save_checkpoint(tiles.size(), &note, &stored)
+            .await?;
         Ok(checkpoint)
     }
 }

@@ -34,7 +34,9 @@ pub struct SignedState {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// There is none.
-    #[error("the state of the last signature is missing at {path}; without it nothing is signed: restore the file from where the signing key is kept")]
+    #[error(
+        "the state of the last signature is missing at {path}; without it nothing is signed: restore the file from where the signing key is kept"
+    )]
     Missing {
         /// Where it should be.
         path: String,
@@ -118,10 +120,18 @@ impl StateFile {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Err(StateError::Missing { path });
             }
-            Err(source) => return Err(StateError::File { doing: "read", path, source }),
+            Err(source) => {
+                return Err(StateError::File {
+                    doing: "read",
+                    path,
+                    source,
+                });
+            }
         };
-        serde_json::from_str(&text)
-            .map_err(|error| StateError::Malformed { path, what: error.to_string() })
+        serde_json::from_str(&text).map_err(|error| StateError::Malformed {
+            path,
+            what: error.to_string(),
+        })
     }
 
     /// Replaces it: written beside, flushed to disk, renamed, and the folder flushed.
@@ -131,7 +141,11 @@ impl StateFile {
     pub fn write(&self, state: &SignedState) -> Result<(), StateError> {
         let failed = |doing| {
             let path = self.path.display().to_string();
-            move |source| StateError::File { doing, path, source }
+            move |source| StateError::File {
+                doing,
+                path,
+                source,
+            }
         };
         let text = serde_json::to_string(state)
             .map_err(|error| failed("write")(std::io::Error::other(error)))?;
@@ -145,6 +159,8 @@ impl StateFile {
         file.sync_all().map_err(failed("flush"))?;
         fs::rename(&beside, &self.path).map_err(failed("replace"))?;
         let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
-        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed("flush"))
+        fs::File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed("flush"))
     }
 }

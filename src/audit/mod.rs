@@ -1,0 +1,9 @@
+//! The audit: whether the log is what it was, and later whether its figures can be right.
+//!
+//! What comes in: a ledger that is only read. What goes out: what was checked and the first
+//! thing that is wrong. What must stay true: nothing here writes, and it shares no code with the
+//! way entries are written.
+
+pub mod leaves;
+pub mod sealed;
+pub mod verify;

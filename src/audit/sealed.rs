@@ -1,0 +1,225 @@
+//! The check of the vault: every sealed field against the commitment in its entry.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use uuid::Uuid;
+
+use super::leaves::{Leaf, Wrong};
+use crate::ledger::aggregate::erasure::ErasureEvent;
+use crate::ledger::commitment::Commitments;
+use crate::ledger::execute::{FLAG_WOMAN_TOKEN, Ledger, year_key_ends};
+use crate::ledger::history::AnyRecordEvent;
+use crate::ledger::sealing::{RecordKeys, Sealer, role_of};
+use crate::model::entry::Entry;
+use crate::model::id::Position;
+use crate::model::schema::RecordKind;
+use crate::model::slot::Role;
+use crate::model::time::Timestamp;
+use crate::store::{EntryRow, VaultRow, WomanToken};
+
+/// An event whose sealed fields open only with the keys of its record's first event.
+pub struct Later {
+    /// Where it stands.
+    pub position: Position,
+    /// Its record.
+    pub record_id: Uuid,
+}
+
+/// What a batch of the vault gave.
+#[derive(Default)]
+pub struct SealedBatch {
+    /// Commitments that were recomputed.
+    pub commitments: u64,
+    /// Rows whose content was erased, with the erasure they name and their key.
+    pub erased: Vec<(Position, Position, String)>,
+    /// Corrections and voids, to be opened with their records.
+    pub later: Vec<Later>,
+    /// Events with a woman's token.
+    pub women: Vec<(Position, Uuid)>,
+    /// The first thing that is wrong.
+    pub wrong: Option<Wrong>,
+}
+
+/// The commitments of an entry, if it makes any.
+fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, String> {
+    let entry = Entry::parse(&row.bytes).map_err(|error| error.to_string())?;
+    if let Some(kind) = leaf.kind {
+        let event = AnyRecordEvent::parse(kind, entry.payload.get())
+            .map_err(|error| format!("the payload is no event of a {kind}: {error}"))?;
+        return Ok(Some(event.commitments));
+    }
+    // Of other streams, only the commitments are of interest here.
+    #[derive(serde::Deserialize)]
+    struct Committed {
+        commitments: Option<Commitments>,
+    }
+    let event: BTreeMap<String, Committed> =
+        serde_json::from_str(entry.payload.get()).map_err(|error| error.to_string())?;
+    Ok(event
+        .into_values()
+        .next()
+        .and_then(|event| event.commitments))
+}
+
+/// Checks the rows of the vault that belong to a batch of entries. Runs on any thread.
+#[must_use]
+pub fn check(
+    ledger: &Ledger,
+    first: Position,
+    leaves: &[Leaf],
+    rows: &[EntryRow],
+    mut vault: HashMap<Position, VaultRow>,
+) -> SealedBatch {
+    let mut batch = SealedBatch::default();
+    for (position, (leaf, row)) in (first..).zip(leaves.iter().zip(rows)) {
+        let sealed = vault.remove(&position);
+        if let Err(what) = event(ledger, position, leaf, row, sealed, &mut batch) {
+            batch.wrong = Some(Wrong::at(position, what));
+            return batch;
+        }
+    }
+    if let Some(position) = vault.keys().min() {
+        let what = "the vault has a row for an entry that has no sealed fields";
+        batch.wrong = Some(Wrong::at(*position, what));
+    }
+    batch
+}
+
+fn event(
+    ledger: &Ledger,
+    position: Position,
+    leaf: &Leaf,
+    row: &EntryRow,
+    sealed: Option<VaultRow>,
+    batch: &mut SealedBatch,
+) -> Result<(), String> {
+    let committed = commitments(leaf, row)?;
+    let (commitments, sealed) = match (committed, sealed) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => {
+            return Err("the vault has a row for an entry that has no sealed fields".to_owned());
+        }
+        (Some(_), None) => return Err("the vault has no row for this entry".to_owned()),
+        (Some(commitments), Some(sealed)) => (commitments, sealed),
+    };
+    if ledger.row_mac(leaf.event_id, &sealed) != sealed.mac {
+        return Err("the row of the vault or its tokens were changed".to_owned());
+    }
+    if let Some(erasure) = sealed.erased_by {
+        let emptied = sealed.keys.is_empty() && sealed.slots.is_empty() && sealed.tokens.is_empty();
+        if !emptied {
+            return Err("the row of the vault says that it is erased, but is not empty".to_owned());
+        }
+        batch
+            .erased
+            .push((position, erasure, hex::encode(sealed.key_id)));
+        return Ok(());
+    }
+    if sealed.flags & FLAG_WOMAN_TOKEN != 0 {
+        batch.women.push((position, leaf.event_id));
+    }
+    if leaf.kind.is_some() && leaf.sequence > 1 {
+        batch.later.push(Later {
+            position,
+            record_id: leaf.aggregate_id,
+        });
+        return Ok(());
+    }
+    open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed)?;
+    batch.commitments += commitments.iter().count() as u64;
+    Ok(())
+}
+
+fn open(
+    ledger: &Ledger,
+    event_id: Uuid,
+    kind: Option<RecordKind>,
+    commitments: &Commitments,
+    sealed: &VaultRow,
+) -> Result<(), String> {
+    let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)
+        .map_err(|error| error.to_string())?;
+    Sealer::new(ledger.id, event_id)
+        .open(
+            &keys,
+            |slot| kind.map_or(Role::Record, |kind| role_of(kind, slot)),
+            commitments,
+            &sealed.slots,
+        )
+        .map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// Checks that erased rows name erasures that name them, and the other way round.
+///
+/// # Errors
+/// The first that does not.
+pub fn check_erasures(
+    erased: &[(Position, Position, String)],
+    erasures: &BTreeMap<Position, ErasureEvent>,
+) -> Result<(), Wrong> {
+    let mut seen: HashSet<(Position, &str)> = HashSet::new();
+    for (position, erasure, key_id) in erased {
+        let named = erasures.get(erasure).is_some_and(|event| {
+            let ErasureEvent::Erased { key_ids, .. } = event;
+            key_ids.contains(key_id)
+        });
+        if !named {
+            let what =
+                format!("the row of the vault names an erasure at {erasure} that does not name it");
+            return Err(Wrong::at(*position, what));
+        }
+        seen.insert((*erasure, key_id));
+    }
+    for (position, ErasureEvent::Erased { key_ids, .. }) in erasures {
+        if let Some(key_id) = key_ids
+            .iter()
+            .find(|key| !seen.contains(&(*position, key.as_str())))
+        {
+            let what = format!("this erasure covers key {key_id}, but the vault has not erased it");
+            return Err(Wrong::at(*position, what));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the tokens of pregnancy losses against the rows that say that there is one.
+///
+/// # Errors
+/// The first that is missing, changed or surplus.
+pub fn check_women(
+    ledger: &Ledger,
+    women: &[(Position, Uuid)],
+    tokens: Vec<(Position, WomanToken)>,
+    years: &[i32],
+    today: Timestamp,
+    year_of: impl Fn(Position) -> Option<i32>,
+) -> Result<(), Wrong> {
+    let mut tokens: HashMap<Position, WomanToken> = tokens.into_iter().collect();
+    for (position, event_id) in women {
+        match tokens.remove(position) {
+            Some(token) => {
+                if ledger.woman_mac(*event_id, token.year, &token.token) != token.mac {
+                    return Err(Wrong::at(*position, "the token of a year was changed"));
+                }
+                if !years.contains(&token.year) {
+                    let what = format!("the key of statistical year {} is missing", token.year);
+                    return Err(Wrong::at(*position, what));
+                }
+            }
+            None => {
+                let due = year_of(*position).is_none_or(|year| today.date() > year_key_ends(year));
+                if !due {
+                    return Err(Wrong::at(*position, "the token of a year is missing"));
+                }
+            }
+        }
+    }
+    match tokens.keys().min() {
+        Some(position) => Err(Wrong::at(
+            *position,
+            "there is a token of a year that no row speaks of",
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,527 @@
+//! `verify`: recomputes everything that can be recomputed, and says what is first wrong.
+//!
+//! What comes in: a ledger, its verifier keys, and what was last signed. What goes out: a
+//! [`Verification`]: what was covered, and the first thing that is wrong, with its position. What
+//! may fail: the check itself, when something cannot be read at all ([`VerifyError`]). What must
+//! stay true: no hash, size or key in the database is trusted: leaves come from the bytes, roots
+//! from the leaves, keys from entry 0 and the folder of keys, sizes from counting.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesOrdered;
+
+use super::leaves::{Batch, Leaf, Order, Wrong, check};
+use super::sealed::{self, SealedBatch, check_erasures, check_women};
+use crate::ledger::aggregate::erasure::ErasureEvent;
+use crate::ledger::execute::{Ledger, statistical_year};
+use crate::ledger::request::LedgerError;
+use crate::model::entry::Entry;
+use crate::model::fields::AnyFields;
+use crate::model::id::Position;
+use crate::model::time::Timestamp;
+use crate::registers::{RegisterError, Registers};
+use crate::seal::checkpoint::Checkpoint;
+use crate::seal::keys::VerifierKey;
+use crate::seal::merkle::Hash;
+use crate::seal::state::{SignedState, chain};
+use crate::seal::tiles::HashTiles;
+use crate::store::{StoreError, StoredTile};
+
+/// Entries in one batch.
+const BATCH: u64 = 4096;
+/// Batches that are checked at once.
+const IN_FLIGHT: usize = 3;
+
+/// Why the check could not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The registers.
+    #[error(transparent)]
+    Registers(#[from] RegisterError),
+    /// A record.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The work was cut off.
+    #[error("the check was cut off: {0}")]
+    CutOff(String),
+}
+
+/// What was covered, and what is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Verification {
+    /// Entries whose bytes were hashed.
+    pub entries: u64,
+    /// Bytes that were hashed.
+    pub bytes: u64,
+    /// Entries that no checkpoint covers yet.
+    pub unsealed: u64,
+    /// Checkpoints whose root and signature were recomputed.
+    pub checkpoints: u64,
+    /// Hash tiles that were compared.
+    pub tiles: u64,
+    /// Commitments that were recomputed from sealed fields.
+    pub commitments: u64,
+    /// Records whose content was erased.
+    pub erased: u64,
+    /// Rows of the registers that were folded again.
+    pub register_rows: u64,
+    /// The root of the tree, base64.
+    pub root: String,
+    /// The first thing that is wrong; then the rest was not checked.
+    pub wrong: Option<Wrong>,
+}
+
+/// How much is to be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Entries, tree, checkpoints, signatures.
+    Log,
+    /// That, and the vault's commitments, the databases' own consistency and the registers.
+    Everything,
+}
+
+/// Checks one ledger.
+pub struct Verifier<'a> {
+    /// The ledger; only read.
+    pub ledger: Arc<Ledger>,
+    /// The keys that may sign.
+    pub keys: &'a [VerifierKey],
+    /// What was last signed, from beside the signing key.
+    pub signed: &'a SignedState,
+    /// The registers, if they are to be checked.
+    pub registers: Option<&'a Registers>,
+}
+
+/// What the walk over the log leaves.
+#[derive(Default)]
+struct Walk {
+    order: Order,
+    tiles: HashTiles,
+    completed: Vec<StoredTile>,
+    roots: BTreeMap<u64, Hash>,
+    wanted: std::collections::BTreeSet<u64>,
+    idempotency: BTreeMap<Position, String>,
+    erased: Vec<(Position, Position, String)>,
+    later: Vec<sealed::Later>,
+    women: Vec<(Position, uuid::Uuid)>,
+}
+
+impl Verifier<'_> {
+    /// Runs the check; `progress` is told the number of entries done.
+    ///
+    /// # Errors
+    /// When something cannot be read at all.
+    pub async fn run(
+        &self,
+        scope: Scope,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Verification, VerifyError> {
+        let mut report = Verification::default();
+        let wrong = self.check(scope, &mut report, &mut progress).await?;
+        report.wrong = wrong.err();
+        Ok(report)
+    }
+
+    async fn check(
+        &self,
+        scope: Scope,
+        report: &mut Verification,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        let store = &self.ledger.store;
+        let checkpoints = store.checkpoints().await?;
+        let mut walk = Walk::default();
+        walk.wanted
+            .extend(checkpoints.iter().map(|(size, _)| *size));
+        walk.wanted.insert(self.signed.size);
+        let walked = self.walk(scope, &mut walk, report, progress).await?;
+        report.root = walk.tiles.root().to_string();
+        // A root that does not fit says more about where than the walk alone, when entries are
+        // well-formed but changed; so checkpoints are compared first up to where the walk came.
+        if let Err(wrong) = walked {
+            return Ok(Err(wrong));
+        }
+        report.unsealed = report.entries.saturating_sub(self.signed.size);
+        let steps = [
+            self.check_checkpoints(&checkpoints, &walk, report),
+            self.check_signed(&checkpoints, &walk, report),
+        ];
+        for step in steps {
+            if let Err(wrong) = step {
+                let located = self.locate(&walk, wrong).await?;
+                return Ok(Err(located));
+            }
+        }
+        if let Err(wrong) = self.check_tiles(&walk, report).await? {
+            return Ok(Err(wrong));
+        }
+        if let Err(wrong) = self.check_idempotency(&walk).await? {
+            return Ok(Err(wrong));
+        }
+        if scope == Scope::Log {
+            return Ok(Ok(()));
+        }
+        if let Err(wrong) = self.check_vault(&walk, report).await? {
+            return Ok(Err(wrong));
+        }
+        if let Some(complaint) = store.complaints().await?.into_iter().next() {
+            return Ok(Err(Wrong::overall(complaint)));
+        }
+        self.check_registers(report).await
+    }
+
+    async fn walk(
+        &self,
+        scope: Scope,
+        walk: &mut Walk,
+        report: &mut Verification,
+        progress: &mut impl FnMut(u64),
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        let mut from = 0;
+        let mut in_flight = FuturesOrdered::new();
+        let mut ended = false;
+        loop {
+            while !ended && in_flight.len() < IN_FLIGHT {
+                let rows = self.ledger.store.rows(from, BATCH).await?;
+                ended = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+                let vault = match (scope, rows.last()) {
+                    (Scope::Everything, Some(last)) => {
+                        let to = last.position;
+                        let sealed = self
+                            .ledger
+                            .vault
+                            .sealed(from, to - from.min(to) + 1)
+                            .await?;
+                        sealed.into_iter().filter(|(at, _)| *at <= to).collect()
+                    }
+                    _ => std::collections::HashMap::new(),
+                };
+                let ledger = self.ledger.clone();
+                let first = from;
+                from += BATCH;
+                in_flight.push_back(tokio::task::spawn_blocking(move || {
+                    let batch = check(first, rows);
+                    let sealed = if scope == Scope::Everything {
+                        sealed::check(&ledger, first, &batch.leaves, &batch.rows, vault)
+                    } else {
+                        SealedBatch::default()
+                    };
+                    (first, batch, sealed)
+                }));
+            }
+            let Some(done) = in_flight.next().await else {
+                return Ok(Ok(()));
+            };
+            let (first, batch, sealed) =
+                done.map_err(|error| VerifyError::CutOff(error.to_string()))?;
+            if let Err(wrong) = walk.take(first, batch, sealed, report) {
+                return Ok(Err(wrong));
+            }
+            progress(report.entries);
+        }
+    }
+
+    fn check_checkpoints(
+        &self,
+        checkpoints: &[(u64, Vec<u8>)],
+        walk: &Walk,
+        report: &mut Verification,
+    ) -> Result<(), Wrong> {
+        for (size, note) in checkpoints {
+            let checkpoint = Checkpoint::open(note, self.keys).map_err(|error| {
+                Wrong::overall(format!("the checkpoint of size {size}: {error}"))
+            })?;
+            if checkpoint.size() != *size || checkpoint.origin() != self.signed.origin {
+                let what = format!("the checkpoint kept for size {size} is another one");
+                return Err(Wrong::overall(what));
+            }
+            match walk.roots.get(size) {
+                Some(root) if root == checkpoint.root() => report.checkpoints += 1,
+                Some(_) => {
+                    let what = format!("the entries do not give the root signed at size {size}");
+                    return Err(Wrong {
+                        position: size.checked_sub(1),
+                        what,
+                    });
+                }
+                None => {
+                    let what = format!(
+                        "entries are missing: {size} were signed, {} are there",
+                        report.entries
+                    );
+                    return Err(Wrong::at(report.entries, what));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares with what was signed last, which lies beside the key and not in the database.
+    fn check_signed(
+        &self,
+        checkpoints: &[(u64, Vec<u8>)],
+        walk: &Walk,
+        report: &Verification,
+    ) -> Result<(), Wrong> {
+        let signed = self.signed;
+        match walk.roots.get(&signed.size) {
+            Some(root) if root.to_string() == signed.root => {}
+            Some(_) => {
+                let what = format!(
+                    "the entries do not give the root signed at size {}",
+                    signed.size
+                );
+                return Err(Wrong {
+                    position: signed.size.checked_sub(1),
+                    what,
+                });
+            }
+            None => {
+                let what = format!(
+                    "entries are missing: {} were signed, {} are there; this is an older copy, or its end was cut off",
+                    signed.size, report.entries
+                );
+                return Err(Wrong::at(report.entries, what));
+            }
+        }
+        let fresh = SignedState::new(&signed.origin);
+        let links = checkpoints
+            .iter()
+            .fold(fresh.chain, |before, (_, note)| chain(&before, note));
+        if checkpoints.len() as u64 != signed.notes || links != signed.chain {
+            let what = format!(
+                "{} checkpoints were issued, {} are kept, or one of them was replaced",
+                signed.notes,
+                checkpoints.len()
+            );
+            return Err(Wrong::overall(what));
+        }
+        Ok(())
+    }
+
+    /// Narrows a root that does not fit down to the first changed entry, with the stored tiles.
+    async fn locate(&self, walk: &Walk, wrong: Wrong) -> Result<Wrong, VerifyError> {
+        if !wrong.what.contains("do not give the root") {
+            return Ok(wrong);
+        }
+        for tile in walk.completed.iter().filter(|tile| tile.level == 0) {
+            let Some(stored) = self.ledger.store.tile(0, tile.number).await? else {
+                continue;
+            };
+            if stored == tile.hashes {
+                continue;
+            }
+            let differs = stored
+                .chunks(32)
+                .zip(tile.hashes.chunks(32))
+                .position(|(stored, computed)| stored != computed);
+            let position = tile.number * 256 + differs.unwrap_or_default() as u64;
+            return Ok(Wrong::at(
+                position,
+                format!("the entry was changed: {}", wrong.what),
+            ));
+        }
+        Ok(wrong)
+    }
+
+    async fn check_tiles(
+        &self,
+        walk: &Walk,
+        report: &mut Verification,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        let stored = self.ledger.store.tiles().await?;
+        let sealed = |tile: &&StoredTile| {
+            let width = 256u64.checked_pow(u32::from(tile.level) + 1);
+            let end = width.and_then(|width| (tile.number + 1).checked_mul(width));
+            end.is_some_and(|end| end <= self.signed.size)
+        };
+        let mut expected: Vec<&StoredTile> = walk.completed.iter().filter(sealed).collect();
+        expected.sort_unstable_by_key(|tile| (tile.level, tile.number));
+        for (index, tile) in expected.iter().enumerate() {
+            let found = stored.get(index);
+            if found != Some(*tile) {
+                let (level, number) = (tile.level, tile.number);
+                let what = format!("hash tile {level}/{number} is missing or was changed");
+                let position = number.saturating_mul(256u64.pow(u32::from(level) + 1));
+                return Ok(Err(Wrong::at(position, what)));
+            }
+            report.tiles += 1;
+        }
+        if stored.len() > expected.len() {
+            return Ok(Err(Wrong::overall(
+                "there is a hash tile that the entries do not give",
+            )));
+        }
+        Ok(Ok(()))
+    }
+
+    async fn check_idempotency(&self, walk: &Walk) -> Result<Result<(), Wrong>, VerifyError> {
+        let mut expected = walk.idempotency.clone();
+        for (key, request, position) in self.ledger.store.idempotency_rows().await? {
+            let said = expected.remove(&position);
+            if said != Some(hex::encode([key, request].concat())) {
+                let what = "the idempotency key is not the one that the entry names";
+                return Ok(Err(Wrong::at(position, what)));
+            }
+        }
+        Ok(match expected.keys().next() {
+            Some(position) => Err(Wrong::at(*position, "its idempotency key is missing")),
+            None => Ok(()),
+        })
+    }
+
+    async fn check_vault(
+        &self,
+        walk: &Walk,
+        report: &mut Verification,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        for later in &walk.later {
+            match self.ledger.history(later.record_id).await {
+                Ok(_) => report.commitments += 1,
+                Err(LedgerError::History(error)) => {
+                    return Ok(Err(Wrong::at(later.position, error.to_string())));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let mut erasures = BTreeMap::new();
+        for stored in self.ledger.store.entries_of_type("erasure").await? {
+            let parsed = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str::<ErasureEvent>(entry.payload.get()));
+            match parsed {
+                Ok(event) => erasures.insert(stored.position, event),
+                Err(error) => return Ok(Err(Wrong::at(stored.position, error.to_string()))),
+            };
+        }
+        let keys: std::collections::HashSet<&String> =
+            walk.erased.iter().map(|(_, _, key)| key).collect();
+        report.erased = keys.len() as u64;
+        if let Err(wrong) = check_erasures(&walk.erased, &erasures) {
+            return Ok(Err(wrong));
+        }
+        if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
+            return Ok(Err(Wrong::overall("the vault is not of this ledger")));
+        }
+        self.check_women(walk).await
+    }
+
+    async fn check_women(&self, walk: &Walk) -> Result<Result<(), Wrong>, VerifyError> {
+        let tokens = self.ledger.vault.woman_tokens().await?;
+        let years = self.ledger.vault.years().await?;
+        let head = self.ledger.store.head().await?;
+        let today = if self.ledger.simulated {
+            head.recorded_at
+        } else {
+            Timestamp::now()
+        };
+        let mut month_of = BTreeMap::new();
+        let held: std::collections::HashSet<Position> =
+            tokens.iter().map(|(position, _)| *position).collect();
+        for (position, _) in walk.women.iter().filter(|(at, _)| !held.contains(at)) {
+            let Some(stored) = self.ledger.store.entry(*position).await? else {
+                continue;
+            };
+            let year = Entry::parse(&stored.bytes).ok().and_then(|entry| {
+                let row = crate::registers::row::RegisterRow::of(&entry).ok()??;
+                let AnyFields::PregnancyLoss(fields) = row.fields else {
+                    return None;
+                };
+                Some(statistical_year(fields.month?.first_day()))
+            });
+            month_of.insert(*position, year);
+        }
+        for year in &years {
+            let Ok(Some(wrapped)) = self.ledger.vault.year_key(*year).await else {
+                continue;
+            };
+            let name = uuid::Uuid::from_u128(u128::from(year.unsigned_abs()));
+            let opened = crate::ledger::sealing::RecordKeys::open(
+                &wrapped,
+                &self.ledger.master,
+                self.ledger.id,
+                name,
+            );
+            if let Err(error) = opened {
+                let what = format!("the key of statistical year {year}: {error}");
+                return Ok(Err(Wrong::overall(what)));
+            }
+        }
+        Ok(check_women(
+            &self.ledger,
+            &walk.women,
+            tokens,
+            &years,
+            today,
+            |position| month_of.get(&position).copied().flatten(),
+        ))
+    }
+
+    async fn check_registers(
+        &self,
+        report: &mut Verification,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        let Some(registers) = self.registers else {
+            return Ok(Ok(()));
+        };
+        let checked = registers.verify(self.ledger.store.as_ref()).await?;
+        report.register_rows = checked.rows.values().sum();
+        Ok(match checked.difference {
+            Some(difference) => Err(Wrong::at(difference.position, difference.to_string())),
+            None => Ok(()),
+        })
+    }
+}
+
+impl Walk {
+    fn take(
+        &mut self,
+        first: Position,
+        batch: Batch,
+        sealed: SealedBatch,
+        report: &mut Verification,
+    ) -> Result<(), Wrong> {
+        for ((position, leaf), row) in (first..).zip(&batch.leaves).zip(&batch.rows) {
+            self.leaf(position, leaf)?;
+            report.entries += 1;
+            report.bytes += row.bytes.len() as u64;
+        }
+        report.commitments += sealed.commitments;
+        self.erased.extend(sealed.erased);
+        self.later.extend(sealed.later);
+        self.women.extend(sealed.women);
+        let earliest = |wrong: &Option<Wrong>| wrong.as_ref().and_then(|wrong| wrong.position);
+        let wrong = match (earliest(&batch.wrong), earliest(&sealed.wrong)) {
+            (Some(entry), Some(vault)) if vault < entry => sealed.wrong,
+            (None, _) => sealed.wrong,
+            _ => batch.wrong,
+        };
+        wrong.map_or(Ok(()), Err)
+    }
+
+    fn leaf(&mut self, position: Position, leaf: &Leaf) -> Result<(), Wrong> {
+        if self.wanted.contains(&position) {
+            self.roots.insert(position, self.tiles.root());
+        }
+        self.order.next(position, leaf)?;
+        if let Some(said) = &leaf.idempotency {
+            self.idempotency.insert(position, said.clone());
+        }
+        let completed = self.tiles.append([leaf.hash]);
+        self.completed
+            .extend(completed.into_iter().map(|tile| StoredTile {
+                level: tile.level,
+                number: tile.index,
+                hashes: tile.bytes,
+            }));
+        let size = position + 1;
+        if self.wanted.contains(&size) {
+            self.roots.insert(size, self.tiles.root());
+        }
+        Ok(())
+    }
+}
