@@ -1,6 +1,7 @@
 //! vitaledger: an event-sourced, tamper-evident audit ledger for vital statistics.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod app;
 pub mod audit;
 pub mod intake;
 pub mod ledger;

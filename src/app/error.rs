@@ -6,7 +6,7 @@ use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
-use crate::report::ReportError;
+//REPORT use crate::report::ReportError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
 use crate::store::StoreError;
@@ -38,9 +38,7 @@ pub enum AppError {
     /// The registers.
     #[error(transparent)]
     Registers(#[from] RegisterError),
-    /// A report.
-    #[error(transparent)]
-    Report(#[from] ReportError),
+    //REPORT
     /// The generator.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
@@ -61,6 +59,9 @@ pub enum AppError {
         /// Where they are.
         file: String,
     },
+    /// A strict import met a row that is refused.
+    #[error("{0}")]
+    Strict(String),
     /// A file.
     #[error("failed to {doing} {path}: {source}")]
     File {
@@ -101,7 +102,7 @@ impl AppError {
                 exit::INTEGRITY
             }
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
-            Self::RowsRefused { .. } => exit::ROWS_REFUSED,
+            Self::RowsRefused { .. } | Self::Strict(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error)) => store_code(error),

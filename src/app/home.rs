@@ -70,7 +70,11 @@ pub struct App {
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
     let path = path.display().to_string();
-    move |source| AppError::File { doing, path, source }
+    move |source| AppError::File {
+        doing,
+        path,
+        source,
+    }
 }
 
 /// Writes a new file that only its owner can read; refuses to overwrite.
@@ -80,12 +84,15 @@ fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(failed("create", path))?;
-    file.write_all(text.as_bytes()).map_err(failed("write", path))?;
+    file.write_all(text.as_bytes())
+        .map_err(failed("write", path))?;
     file.sync_all().map_err(failed("flush", path))
 }
 
 fn read_file(path: &Path) -> Result<zeroize::Zeroizing<String>, AppError> {
-    fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(failed("read", path))
+    fs::read_to_string(path)
+        .map(zeroize::Zeroizing::new)
+        .map_err(failed("read", path))
 }
 
 fn keys_folder(folder: &Path) -> PathBuf {
@@ -102,8 +109,7 @@ fn read_master_keys(path: &Path) -> Result<MasterKeys, AppError> {
         let number = number.parse().map_err(|_| wrong())?;
         keys.insert(number, Secret::from_hex(secret).ok_or_else(wrong)?);
     }
-    MasterKeys::new(keys)
-        .ok_or_else(|| AppError::Usage(format!("{} has no key", path.display())))
+    MasterKeys::new(keys).ok_or_else(|| AppError::Usage(format!("{} has no key", path.display())))
 }
 
 impl App {
@@ -113,7 +119,11 @@ impl App {
     /// When there is something already, or the folder cannot be written.
     pub async fn init(folder: &Path, options: &InitOptions) -> Result<Self, AppError> {
         let keys = keys_folder(folder);
-        for path in [keys.clone(), folder.join("ledger.db"), folder.join("vault.db")] {
+        for path in [
+            keys.clone(),
+            folder.join("ledger.db"),
+            folder.join("vault.db"),
+        ] {
             if path.exists() {
                 let path = path.display().to_string();
                 return Err(crate::store::StoreError::Exists { path }.into());
@@ -125,23 +135,38 @@ impl App {
             .map_err(failed("protect", &keys))?;
         let ledger_id = Uuid::new_v8(rand::random());
         let origin = options.origin.clone().unwrap_or_else(|| {
-            let clock = if options.simulated_clock { "simulated/" } else { "" };
+            let clock = if options.simulated_clock {
+                "simulated/"
+            } else {
+                ""
+            };
             format!("vitaledger.invalid/{clock}{}", ledger_id.simple())
         });
         let signing = SigningKey::generate(&mut OsRng, &origin)
             .map_err(|error| AppError::Usage(format!("the origin cannot be used: {error}")))?;
         let secret = Secret::generate(&mut rand::rng());
         let master = Secret::generate(&mut rand::rng());
-        write_secret(&keys.join("ledger.key"), &format!("{}\n", secret.to_hex().as_str()))?;
-        write_secret(&keys.join("master.keys"), &format!("1 {}\n", master.to_hex().as_str()))?;
-        write_secret(&keys.join("signing.key"), &format!("{}\n", signing.encoded().as_str()))?;
+        write_secret(
+            &keys.join("ledger.key"),
+            &format!("{}\n", secret.to_hex().as_str()),
+        )?;
+        write_secret(
+            &keys.join("master.keys"),
+            &format!("1 {}\n", master.to_hex().as_str()),
+        )?;
+        write_secret(
+            &keys.join("signing.key"),
+            &format!("{}\n", signing.encoded().as_str()),
+        )?;
         let vkey = folder.join("log.vkey");
-        fs::write(&vkey, format!("{}\n", signing.verifier_key())).map_err(failed("write", &vkey))?;
+        fs::write(&vkey, format!("{}\n", signing.verifier_key()))
+            .map_err(failed("write", &vkey))?;
         StateFile::new(keys.join("signed.json"))
             .write(&SignedState::new(&origin))
             .map_err(|error| AppError::Usage(error.to_string()))?;
         SqliteStore::create(folder, ledger_id).await?;
-        let mut app = Self::open_parts(folder, ledger_id, options.simulated_clock, origin.clone()).await?;
+        let mut app =
+            Self::open_parts(folder, ledger_id, options.simulated_clock, origin.clone()).await?;
         let verifier_key = signing.verifier_key().to_string();
         app.verifier_keys = vec![signing.verifier_key().clone()];
         let simulated_clock = options.simulated_clock;
@@ -157,7 +182,9 @@ impl App {
             }),
         };
         let context = app.context(None);
-        app.ledger.execute_one(&context, Command::Stream(Box::new(open))).await??;
+        app.ledger
+            .execute_one(&context, Command::Stream(Box::new(open)))
+            .await??;
         app.seal().await?;
         Ok(app)
     }
@@ -174,7 +201,11 @@ impl App {
         let entry = Entry::parse(&first.bytes)
             .map_err(|error| AppError::Integrity(format!("entry 0 cannot be read: {error}")))?;
         let ledger_id = entry.aggregate_id;
-        let stream = store.streams(&[ledger_id]).await?.remove(&ledger_id).unwrap_or_default();
+        let stream = store
+            .streams(&[ledger_id])
+            .await?
+            .remove(&ledger_id)
+            .unwrap_or_default();
         let log: Log = fold(&stream).map_err(AppError::Integrity)?;
         let named = store.vault_of().await?;
         store.close().await;
@@ -243,7 +274,12 @@ impl App {
 
     /// Closes the databases, so that their write-ahead logs are folded in.
     pub async fn close(self) {
-        let Self { ledger, sealer, store, .. } = self;
+        let Self {
+            ledger,
+            sealer,
+            store,
+            ..
+        } = self;
         drop((ledger, sealer));
         if let Some(store) = Arc::into_inner(store) {
             store.close().await;
@@ -254,7 +290,11 @@ impl App {
     #[must_use]
     pub fn context(&self, until: Option<Timestamp>) -> Context {
         let until = until.unwrap_or_else(Timestamp::now);
-        Context { actor: self.actor.clone(), import_id: None, until }
+        Context {
+            actor: self.actor.clone(),
+            import_id: None,
+            until,
+        }
     }
 
     /// Seals what was appended, and destroys keys of statistical years whose time has passed.
@@ -264,8 +304,11 @@ impl App {
     pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
         let sealed = self.sealer.tick().await?;
         let head = self.store.head().await?;
-        let today =
-            if self.ledger.simulated { head.recorded_at.date() } else { Timestamp::now().date() };
+        let today = if self.ledger.simulated {
+            head.recorded_at.date()
+        } else {
+            Timestamp::now().date()
+        };
         for year in self.store.years().await? {
             if today > year_key_ends(year) {
                 self.store.destroy_year(year).await?;

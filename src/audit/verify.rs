@@ -24,9 +24,9 @@ use crate::model::time::Timestamp;
 use crate::registers::{RegisterError, Registers};
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::VerifierKey;
-use crate::seal::merkle::Hash;
+use crate::seal::merkle::{HASH_BYTES, Hash};
 use crate::seal::state::{SignedState, chain};
-use crate::seal::tiles::HashTiles;
+use crate::seal::tiles::{HashTiles, TILE_WIDTH};
 use crate::store::{StoreError, StoredTile};
 
 /// Entries in one batch.
@@ -103,6 +103,9 @@ struct Walk {
     order: Order,
     tiles: HashTiles,
     completed: Vec<StoredTile>,
+    /// Leaf hashes beyond the last full tile of what was signed.
+    tail: Vec<Hash>,
+    edge: Position,
     roots: BTreeMap<u64, Hash>,
     wanted: std::collections::BTreeSet<u64>,
     idempotency: BTreeMap<Position, String>,
@@ -139,23 +142,15 @@ impl Verifier<'_> {
         walk.wanted
             .extend(checkpoints.iter().map(|(size, _)| *size));
         walk.wanted.insert(self.signed.size);
+        walk.edge = self.signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         report.root = walk.tiles.root().to_string();
-        // A root that does not fit says more about where than the walk alone, when entries are
-        // well-formed but changed; so checkpoints are compared first up to where the walk came.
-        if let Err(wrong) = walked {
-            return Ok(Err(wrong));
-        }
         report.unsealed = report.entries.saturating_sub(self.signed.size);
-        let steps = [
-            self.check_checkpoints(&checkpoints, &walk, report),
-            self.check_signed(&checkpoints, &walk, report),
-        ];
-        for step in steps {
-            if let Err(wrong) = step {
-                let located = self.locate(&walk, wrong).await?;
-                return Ok(Err(located));
-            }
+        let signed = walked
+            .and_then(|()| self.check_checkpoints(&checkpoints, &walk, report))
+            .and_then(|()| self.check_signed(&checkpoints, &walk, report));
+        if let Err(wrong) = signed {
+            return Ok(Err(self.locate(&walk, wrong).await?));
         }
         if let Err(wrong) = self.check_tiles(&walk, report).await? {
             return Ok(Err(wrong));
@@ -304,29 +299,46 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// Narrows a root that does not fit down to the first changed entry, with the stored tiles.
+    /// Narrows down what is wrong to the first leaf that is not what was sealed, by the stored
+    /// tiles and the leaf hashes beside the signing key. Entries can be changed so that they stay
+    /// well-formed; then only a root says so, and a root does not say where.
     async fn locate(&self, walk: &Walk, wrong: Wrong) -> Result<Wrong, VerifyError> {
-        if !wrong.what.contains("do not give the root") {
+        let roots_fit = walk.roots.get(&self.signed.size).map(ToString::to_string)
+            == Some(self.signed.root.clone());
+        if roots_fit {
             return Ok(wrong);
         }
+        let mut first = None;
         for tile in walk.completed.iter().filter(|tile| tile.level == 0) {
             let Some(stored) = self.ledger.store.tile(0, tile.number).await? else {
                 continue;
             };
-            if stored == tile.hashes {
-                continue;
-            }
             let differs = stored
-                .chunks(32)
-                .zip(tile.hashes.chunks(32))
+                .chunks(HASH_BYTES)
+                .zip(tile.hashes.chunks(HASH_BYTES))
                 .position(|(stored, computed)| stored != computed);
-            let position = tile.number * 256 + differs.unwrap_or_default() as u64;
-            return Ok(Wrong::at(
-                position,
-                format!("the entry was changed: {}", wrong.what),
-            ));
+            if let Some(leaf) = differs {
+                first = Some(tile.number * TILE_WIDTH as u64 + leaf as u64);
+                break;
+            }
         }
-        Ok(wrong)
+        let edge = self.signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+        let in_tail = || {
+            let sealed = (edge..).zip(&self.signed.tail);
+            let mut changed = sealed
+                .zip(&walk.tail)
+                .filter(|((_, a), b)| **a != b.to_string());
+            changed.next().map(|((position, _), _)| position)
+        };
+        let first = first.or_else(in_tail);
+        Ok(match (first, wrong.position) {
+            (Some(changed), Some(said)) if said < changed => wrong,
+            (Some(changed), _) if Some(changed) != wrong.position => Wrong::at(
+                changed,
+                format!("the entry is not the one that was sealed ({})", wrong.what),
+            ),
+            _ => wrong,
+        })
     }
 
     async fn check_tiles(
@@ -420,9 +432,9 @@ impl Verifier<'_> {
             Timestamp::now()
         };
         let mut month_of = BTreeMap::new();
-        let held: std::collections::HashSet<Position> =
+        let with_token: std::collections::HashSet<Position> =
             tokens.iter().map(|(position, _)| *position).collect();
-        for (position, _) in walk.women.iter().filter(|(at, _)| !held.contains(at)) {
+        for (position, _) in walk.women.iter().filter(|(at, _)| !with_token.contains(at)) {
             let Some(stored) = self.ledger.store.entry(*position).await? else {
                 continue;
             };
@@ -510,6 +522,9 @@ impl Walk {
         self.order.next(position, leaf)?;
         if let Some(said) = &leaf.idempotency {
             self.idempotency.insert(position, said.clone());
+        }
+        if position >= self.edge {
+            self.tail.push(leaf.hash);
         }
         let completed = self.tiles.append([leaf.hash]);
         self.completed

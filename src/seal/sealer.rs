@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::keys::SigningKey;
-use super::merkle::{Hash, TreeError};
+use super::merkle::{HASH_BYTES, Hash, TreeError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
 use crate::model::entry::leaf_hash;
@@ -198,8 +198,17 @@ impl Sealer {
         // A crash between the two leaves a state that is ahead of the store; Ed25519 is
         // deterministic, so the next tick signs the same note again, without a new state.
         if tiles.size() > signed.size {
+            let edge = tiles
+                .partial_tiles()
+                .into_iter()
+                .find(|tile| tile.level == 0);
+            let tail: Vec<Hash> = edge
+                .iter()
+                .flat_map(|tile| tile.bytes.chunks_exact(HASH_BYTES))
+                .filter_map(|hash| Hash::try_from(hash).ok())
+                .collect();
             self.state
-                .write(&signed.after(tiles.size(), &tiles.root(), &note))?;
+                .write(&signed.after(tiles.size(), &tiles.root(), &tail, &note))?;
         }
         let stored: Vec<StoredTile> = completed
             .iter()

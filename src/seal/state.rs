@@ -24,6 +24,8 @@ pub struct SignedState {
     pub size: u64,
     /// Its root, base64.
     pub root: String,
+    /// Leaf hashes beyond the last full tile, base64: with the tiles they tell which leaf changed.
+    pub tail: Vec<String>,
     /// How many notes were issued.
     pub notes: u64,
     /// SHA-256 over the chain before and the note, hexadecimal, from 32 zero bytes on.
@@ -69,18 +71,20 @@ impl SignedState {
             origin: origin.to_owned(),
             size: 0,
             root: empty_root().to_string(),
+            tail: Vec::new(),
             notes: 0,
             chain: hex::encode([0; 32]),
         }
     }
 
-    /// After a note over this size and root.
+    /// After a note over this size and root, with the leaf hashes beyond the last full tile.
     #[must_use]
-    pub fn after(&self, size: u64, root: &Hash, note: &[u8]) -> Self {
+    pub fn after(&self, size: u64, root: &Hash, tail: &[Hash], note: &[u8]) -> Self {
         Self {
             origin: self.origin.clone(),
             size,
             root: root.to_string(),
+            tail: tail.iter().map(ToString::to_string).collect(),
             notes: self.notes + 1,
             chain: chain(&self.chain, note),
         }

@@ -1,0 +1,246 @@
+//! Reading: moments, snapshots, disclosures.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::{App, AppError};
+use crate::audit::verify::{Scope, Verification, Verifier};
+use crate::ledger::aggregate::NamedRecords;
+use crate::ledger::aggregate::disclosure::{Disclosure, DisclosureCommand};
+use crate::ledger::history::RecordHistory;
+use crate::ledger::request::{Command, For, Receipt};
+use crate::model::code::{RegistrationKind, Source};
+use crate::model::entry::Entry;
+use crate::model::fields::AnyFields;
+use crate::model::id::OfficeCode;
+use crate::model::schema::RecordKind;
+use crate::model::slot::Slot;
+use crate::model::time::{Timestamp, parse_date};
+use crate::registers::Registers;
+use crate::registers::fold::size_at;
+use crate::registers::row::RegisterRow;
+use crate::registers::snapshot::{LossFacts, Snapshot};
+use crate::seal::merkle::{Hash, root_of_leaves};
+
+/// Records whose sealed fields are opened at once.
+const BATCH: usize = 2048;
+
+/// A moment in the history of a ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AsOf {
+    /// Now.
+    Head,
+    /// Including the entry at this position.
+    Position(u64),
+    /// Including what was recorded by then.
+    Moment(Timestamp),
+}
+
+impl AsOf {
+    /// Reads a position, an RFC 3339 time, or a date, which means the end of that day.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return text.parse().ok().map(Self::Position);
+        }
+        Timestamp::parse_moment(text).map(Self::Moment)
+    }
+}
+
+impl App {
+    /// How many entries there were at a moment.
+    ///
+    /// # Errors
+    /// When the store fails, or the position is beyond the end.
+    pub async fn size_at(&self, as_of: AsOf) -> Result<u64, AppError> {
+        let head = self.ledger.store.head().await?;
+        match as_of {
+            AsOf::Head => Ok(head.size),
+            AsOf::Position(position) if position < head.size => Ok(position + 1),
+            AsOf::Position(position) => Err(AppError::Usage(format!(
+                "position {position} is beyond the end of the log, which has {} entries",
+                head.size
+            ))),
+            AsOf::Moment(moment) => Ok(size_at(self.ledger.store.as_ref(), moment).await?),
+        }
+    }
+
+    /// What was current at a moment, for reports. Sealed dates are opened for counting only and
+    /// do not leave the snapshot's reader.
+    ///
+    /// # Errors
+    /// When the store fails or a sealed field does not open.
+    pub async fn snapshot(&self, registers: &Registers, size: u64) -> Result<Snapshot, AppError> {
+        let rows = registers.snapshot_rows(size)?;
+        let last = match size.checked_sub(1) {
+            Some(position) => self.ledger.store.entry(position).await?,
+            None => None,
+        };
+        let recorded_at = last
+            .as_ref()
+            .and_then(|stored| Entry::parse(&stored.bytes).ok())
+            .map_or_else(Timestamp::default, |entry| entry.recorded_at);
+        let mut snapshot = Snapshot {
+            size,
+            recorded_at,
+            simulated_clock: self.ledger.simulated,
+            origin: self.origin.clone(),
+            offices: self.offices(size).await?,
+            rows,
+            born_on: HashMap::new(),
+            losses: HashMap::new(),
+        };
+        let residents: Vec<Uuid> = snapshot
+            .registrations()
+            .filter(|(_, fields)| {
+                fields.kind == Some(RegistrationKind::Resident)
+                    && fields.source == Some(Source::Village)
+            })
+            .map(|(row, _)| row.record_id)
+            .collect();
+        for ids in residents.chunks(BATCH) {
+            for history in self.histories(ids, size).await? {
+                if let Some(born) = history
+                    .value(Slot::must("born_on"))
+                    .and_then(|t| parse_date(t))
+                {
+                    snapshot.born_on.insert(history.record_id, born);
+                }
+            }
+        }
+        let losses: Vec<Uuid> = snapshot
+            .of(RecordKind::PregnancyLoss)
+            .iter()
+            .map(|row| row.record_id)
+            .collect();
+        for ids in losses.chunks(BATCH) {
+            for history in self.histories(ids, size).await? {
+                if let Some(facts) = loss_facts(&history) {
+                    snapshot.losses.insert(history.record_id, facts);
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+
+    /// The histories of records up to a number of entries, opened.
+    async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
+        let streams = self.ledger.store.streams(ids).await?;
+        let positions: Vec<u64> = streams
+            .values()
+            .flatten()
+            .map(|entry| entry.position)
+            .collect();
+        let mut rows = self.ledger.vault.sealed_at(&positions).await?;
+        let mut histories = Vec::with_capacity(ids.len());
+        for mut stream in streams.into_values() {
+            stream.retain(|entry| entry.position < size);
+            let of_stream = stream
+                .iter()
+                .filter_map(|entry| Some((entry.position, rows.remove(&entry.position)?)))
+                .collect();
+            let ledger = &self.ledger;
+            histories.extend(RecordHistory::read(
+                ledger.id,
+                &ledger.master,
+                stream,
+                of_stream,
+            )?);
+        }
+        Ok(histories)
+    }
+
+    /// Records that sealed fields of these records are shown, and for what purpose.
+    ///
+    /// # Errors
+    /// When there is no purpose, or the store fails.
+    pub async fn disclose(
+        &self,
+        ids: Vec<Uuid>,
+        slots: Vec<Slot>,
+        purpose: &str,
+    ) -> Result<Receipt, AppError> {
+        let actor = self.actor.clone();
+        let records = NamedRecords::of(ids, |ids| {
+            let leaves: Vec<Hash> = ids
+                .iter()
+                .map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())))
+                .collect();
+            root_of_leaves(&leaves).0
+        });
+        let command = For::<Disclosure> {
+            stream: Uuid::new_v8(rand::random()),
+            sealed: Some((Slot::PURPOSE, purpose.to_owned())),
+            build: Box::new(move |commitments| DisclosureCommand::Disclose {
+                actor: actor.clone(),
+                commitments,
+                records: records.clone(),
+                slots: slots.clone(),
+            }),
+        };
+        let context = self.context(None);
+        let answer = self
+            .ledger
+            .execute_one(&context, Command::Stream(Box::new(command)))
+            .await??;
+        self.seal().await?;
+        Ok(answer.receipt().clone())
+    }
+
+    /// Checks everything that can be checked.
+    ///
+    /// # Errors
+    /// When something cannot be read at all.
+    pub async fn verify(
+        &self,
+        scope: Scope,
+        progress: impl FnMut(u64),
+    ) -> Result<Verification, AppError> {
+        let signed = self
+            .state
+            .read()
+            .map_err(crate::seal::sealer::SealError::from)?;
+        let registers = match scope {
+            Scope::Everything => {
+                let folder = self.folder.join("registers");
+                Some(Registers::open(folder, self.ledger.id, self.store())?)
+            }
+            Scope::Log => None,
+        };
+        let verifier = Verifier {
+            ledger: self.ledger.clone(),
+            keys: &self.verifier_keys,
+            signed: &signed,
+            registers: registers.as_ref(),
+        };
+        Ok(verifier.run(scope, progress).await?)
+    }
+}
+
+fn loss_facts(history: &RecordHistory) -> Option<LossFacts> {
+    let value = |name| history.value(Slot::must(name)).map(|text| text.as_str());
+    let date = |name| value(name).and_then(|text: &str| parse_date(text));
+    let (occurred_on, reported_on): (NaiveDate, NaiveDate) =
+        (date("occurred_on")?, date("reported_on")?);
+    Some(LossFacts {
+        source: Source::parse(value("source")?)?,
+        office: OfficeCode::parse(value("office")?)?,
+        occurred_on,
+        reported_on,
+    })
+}
+
+/// The office of a row, for filters: of a pregnancy loss, its township.
+#[must_use]
+pub fn office_of_row(row: &RegisterRow) -> Option<OfficeCode> {
+    let name = if matches!(row.fields, AnyFields::PregnancyLoss(_)) {
+        "township"
+    } else {
+        "office"
+    };
+    row.fields
+        .get(name)
+        .and_then(|value| OfficeCode::parse(&value.to_string()))
+}
