@@ -1,1 +1,5 @@
-fn main() {}
+//! The `vitaledger` program: see [`vitaledger::cli`].
+
+fn main() -> std::process::ExitCode {
+    vitaledger::cli::run()
+}

@@ -1,0 +1,335 @@
+//! Arguments, with examples where they are not obvious.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The language of texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// English.
+    En,
+    /// Chinese.
+    Zh,
+}
+
+/// An event-sourced, tamper-evident audit ledger for vital statistics.
+#[derive(Debug, Parser)]
+#[command(
+    name = "vitaledger",
+    version,
+    about,
+    after_help = "Examples:\n  vitaledger demo\n  vitaledger init && vitaledger import ./delivery && vitaledger verify\n  vitaledger report half-year --office 990101100000 --period 2014-H1 --lang zh\n\nExit codes: 0 ok, 1 unexpected, 2 usage, 10 findings, 11 integrity failure,\n12 some rows refused, 20 storage unavailable, 21 not permitted."
+)]
+pub struct Arguments {
+    /// The ledger's folder.
+    #[arg(long, global = true, env = "VITALEDGER_DIR", default_value = "./ledger", value_name = "FOLDER")]
+    pub dir: PathBuf,
+    /// Print data as JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Language of texts.
+    #[arg(long, global = true, env = "VITALEDGER_LANG", default_value = "en", value_enum)]
+    pub lang: Language,
+    /// Pseudonymous id of the acting person or system, as entries will name it.
+    #[arg(long, global = true, env = "VITALEDGER_ACTOR", default_value = "operator", value_parser = actor)]
+    pub actor: String,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+fn actor(text: &str) -> Result<String, String> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+        return Err("an actor is a pseudonym of letters, digits, '_', '-' and '.', 64 at most".into());
+    }
+    Ok(text.to_owned())
+}
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a ledger, its vault and its keys.
+    #[command(after_help = "Example:\n  vitaledger init --dir /srv/county-ledger --origin ledger.example.org/county-990101")]
+    Init {
+        /// Take times from the reports: for demonstrations, training and tests only.
+        #[arg(long)]
+        simulated_clock: bool,
+        /// The origin line of the log's checkpoints, best a URL without scheme that you own.
+        #[arg(long)]
+        origin: Option<String>,
+    },
+    /// Record the files of a delivery: a folder, or CSV, XLSX and JSON Lines files.
+    #[command(after_help = "Examples:\n  vitaledger import ./delivery\n  vitaledger import births-2014.xlsx --dry-run\n\nThe same file again records nothing twice. Refused rows go to rejects-<import id>.csv.")]
+    Import(Import),
+    /// Record one record, by columns or from a JSON object on standard input.
+    #[command(after_help = "Examples:\n  vitaledger record birth source_record_id=B1 source=village office=990101100001 \\\n      occurred_on=2014-06-01 reported_on=2014-06-03 sex=F weight_g=3100\n  echo '{\"code\":\"990101000000\",\"level\":\"county\"}' | vitaledger record office -")]
+    Record(Record),
+    /// Correct columns of a record; an empty value clears one.
+    #[command(after_help = "Example:\n  vitaledger correct birth birth/village/B1 weight_g=3200 --reason 'misread scale'")]
+    Correct(Change),
+    /// Withdraw a record.
+    #[command(after_help = "Example:\n  vitaledger void birth birth/village/B1 --reason 'entered twice'")]
+    Void(VoidRecord),
+    /// Show the life of a record: every change with old and new values, actor, times, leaf hash.
+    #[command(after_help = "Examples:\n  vitaledger show birth/village/B1\n  vitaledger show 018f... --unseal --purpose 'complaint 12'")]
+    Show(Show),
+    /// List entries in order.
+    #[command(after_help = "Examples:\n  vitaledger log --kind birth --office 990101100001\n  vitaledger log --from 100 --follow\n  vitaledger log --json      # the stored bytes, one entry a line")]
+    Log(Log),
+    /// Print what a register holds, now or at any moment.
+    #[command(after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json")]
+    Registers(RegisterArgs),
+    /// Make a report.
+    Report {
+        /// Which report.
+        #[command(subcommand)]
+        report: Report,
+    },
+    /// Recompute everything that can be recomputed; exit 11 and the first wrong position if not.
+    #[command(after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --json")]
+    Verify(Verify),
+    /// Print the newest checkpoint, a signed note, as it is.
+    Checkpoint,
+    /// Destroy the sealed content of records; what remains says that there was one.
+    #[command(after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3")]
+    Erase(Erase),
+    /// Make a delivery of invented persons, with the truth about seeded faults.
+    #[command(after_help = "Examples:\n  vitaledger simulate --seed 7 --population 60000 --months 36 -o delivery\n  vitaledger simulate --faults all -o faulty\n  vitaledger simulate --half-year -o half-year")]
+    Simulate(Simulate),
+    /// Show all of it: deliver, record, seal, report, verify, tamper, detect.
+    Demo(Demo),
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// A folder, or files.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// Append nothing; say what would be.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Append nothing when a row is refused.
+    #[arg(long)]
+    pub strict: bool,
+    /// On a simulated clock, the day that it may not pass; default today.
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+    /// Where the rejects file goes.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub rejects: PathBuf,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// registration, birth, `pregnancy_loss`, disbursement, activity, return, or office.
+    pub kind: String,
+    /// COLUMN=VALUE, or `-` for a JSON object on standard input.
+    #[arg(required = true, value_name = "COLUMN=VALUE")]
+    pub values: Vec<String>,
+    /// The same key with the same request gets the first receipt again.
+    #[arg(long)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Arguments of `correct`.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// The kind of record.
+    pub kind: String,
+    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    pub id: String,
+    /// COLUMN=VALUE, or `-` for a JSON object on standard input.
+    #[arg(required = true, value_name = "COLUMN=VALUE")]
+    pub values: Vec<String>,
+    /// Why; sealed.
+    #[arg(long)]
+    pub reason: String,
+    /// The same key with the same request gets the first receipt again.
+    #[arg(long)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Arguments of `void`.
+#[derive(Debug, Args)]
+pub struct VoidRecord {
+    /// The kind of record.
+    pub kind: String,
+    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    pub id: String,
+    /// Why; sealed.
+    #[arg(long)]
+    pub reason: String,
+    /// The same key with the same request gets the first receipt again.
+    #[arg(long)]
+    pub idempotency_key: Option<String>,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    pub id: String,
+    /// Show sealed fields; this is recorded.
+    #[arg(long, requires = "purpose")]
+    pub unseal: bool,
+    /// What for; sealed.
+    #[arg(long, value_name = "TEXT")]
+    pub purpose: Option<String>,
+}
+
+/// Arguments of `log`.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// The first position.
+    #[arg(long, default_value_t = 0, value_name = "POSITION")]
+    pub from: u64,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Only this type of stream (birth, office, import, ...).
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only this office and those below it.
+    #[arg(long)]
+    pub office: Option<String>,
+    /// Go on as entries come.
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Arguments of `registers`.
+#[derive(Debug, Args)]
+pub struct RegisterArgs {
+    /// registrations, births, `pregnancy_losses`, disbursements, activities, returns, or offices.
+    pub kind: String,
+    /// A position, an RFC 3339 time, or a date (its end).
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
+    /// Only this office and those below it.
+    #[arg(long)]
+    pub office: Option<String>,
+    /// Comma-separated values.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+    /// At most so many.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// The reports.
+#[derive(Debug, Subcommand)]
+pub enum Report {
+    /// The half-year summary of an office, beside the plan's targets.
+    #[command(after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html")]
+    HalfYear(HalfYear),
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A page on its own.
+    Html,
+    /// JSON.
+    Json,
+}
+
+/// Arguments of `report half-year`.
+#[derive(Debug, Args)]
+pub struct HalfYear {
+    /// The office; those below it are counted in.
+    #[arg(long)]
+    pub office: String,
+    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
+    #[arg(long)]
+    pub period: String,
+    /// A position, an RFC 3339 time, or a date (its end).
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
+    /// Its form.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Form,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Entries, tree, checkpoints and signatures only.
+    #[arg(long)]
+    pub log_only: bool,
+}
+
+/// Arguments of `erase`.
+#[derive(Debug, Args)]
+pub struct Erase {
+    /// Ids, or KIND/SOURCE/SOURCE_RECORD_ID.
+    #[arg(required_unless_present = "person_of")]
+    pub records: Vec<String>,
+    /// Every record with the ID number of this record's person.
+    #[arg(long, value_name = "RECORD", conflicts_with = "records")]
+    pub person_of: Option<String>,
+    /// A short code of the legal ground, as PIPL-47.
+    #[arg(long)]
+    pub legal_basis: String,
+    /// Two different persons.
+    #[arg(long, required = true, value_name = "NAME")]
+    pub approved_by: Vec<String>,
+    /// Do not ask: erase if exactly so many records are listed.
+    #[arg(long, value_name = "N")]
+    pub confirm: Option<usize>,
+}
+
+/// Arguments of `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The same seed gives the same bytes.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Residents at the start.
+    #[arg(long, default_value_t = 60_000)]
+    pub population: u64,
+    /// Months.
+    #[arg(long, default_value_t = 36)]
+    pub months: u32,
+    /// Villages.
+    #[arg(long, default_value_t = 12)]
+    pub villages: u32,
+    /// The first day, the first of a month.
+    #[arg(long, default_value = "2013-10-01", value_name = "DATE")]
+    pub start: String,
+    /// Exactly so many village births in all, whatever the population.
+    #[arg(long)]
+    pub births: Option<u64>,
+    /// Faults to seed: `all`, or names separated by commas; their truth goes to truth.csv.
+    #[arg(long, value_name = "LIST")]
+    pub faults: Option<String>,
+    /// The half-year sample of one community instead.
+    #[arg(long, conflicts_with_all = ["population", "months", "villages", "births", "faults", "start"])]
+    pub half_year: bool,
+    /// A new or empty folder.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Where the demonstration's ledger goes; must not exist.
+    #[arg(long, default_value = "./demo-ledger", value_name = "FOLDER")]
+    pub into: PathBuf,
+    /// The seed of the invented persons.
+    #[arg(long, default_value_t = 2014)]
+    pub seed: u64,
+}

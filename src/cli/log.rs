@@ -1,0 +1,93 @@
+//! `log`: entries in order.
+
+use std::time::Duration;
+
+use super::args::Log;
+use super::output::Output;
+use crate::app::{App, AppError};
+use crate::model::entry::Entry;
+use crate::model::id::OfficeCode;
+use crate::model::office::OfficeDirectory;
+use crate::store::StoredEntry;
+
+/// Entries that are read at once.
+const BATCH: u64 = 2048;
+/// Pause between looks for new entries.
+const POLL: Duration = Duration::from_millis(500);
+
+struct Filter<'a> {
+    kind: Option<&'a str>,
+    office: Option<OfficeCode>,
+    offices: OfficeDirectory,
+}
+
+impl Filter<'_> {
+    fn takes(&self, entry: &Entry<'_>) -> bool {
+        let kind = self.kind.is_none_or(|kind| entry.aggregate_type == kind);
+        let office = self.office.is_none_or(|top| {
+            entry
+                .metadata("office")
+                .and_then(OfficeCode::parse)
+                .is_some_and(|office| self.offices.is_within(office, top))
+        });
+        kind && office
+    }
+}
+
+/// Lists entries.
+pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> {
+    let office = args.office.as_deref().map(office_code).transpose()?;
+    let head = app.ledger.store.head().await?;
+    let kind = args.kind.as_deref().map(|kind| {
+        crate::model::schema::RecordKind::parse(kind).map_or(kind, |known| known.as_str())
+    });
+    let filter = Filter { kind, office, offices: app.offices(head.size).await? };
+    let mut from = args.from;
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    loop {
+        let entries = app.ledger.store.entries(from, BATCH).await?;
+        for stored in &entries {
+            from = stored.position + 1;
+            if left > 0 && print(stored, &filter, output)? {
+                left -= 1;
+            }
+        }
+        if left == 0 || (entries.is_empty() && !args.follow) {
+            break;
+        }
+        if entries.is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+    app.close().await;
+    Ok(())
+}
+
+/// Reads an office's code from an argument.
+pub fn office_code(text: &str) -> Result<OfficeCode, AppError> {
+    OfficeCode::parse(text)
+        .ok_or_else(|| AppError::Usage(format!("{text} is no office code of 12 digits")))
+}
+
+fn print(stored: &StoredEntry, filter: &Filter<'_>, output: &Output) -> Result<bool, AppError> {
+    let entry = Entry::parse(&stored.bytes)
+        .map_err(|error| AppError::Integrity(format!("position {}: {error}", stored.position)))?;
+    if !filter.takes(&entry) {
+        return Ok(false);
+    }
+    if output.json {
+        // The bytes themselves, so that whoever reads them can hash them.
+        output.raw(&[stored.bytes.as_slice(), b"\n"].concat())?;
+        return Ok(true);
+    }
+    output.data(&format!(
+        "{:>8}  {}  {:<14} {:<10} {}  {}",
+        stored.position,
+        entry.recorded_at,
+        entry.aggregate_type,
+        entry.event_type,
+        entry.metadata("office").unwrap_or("-           "),
+        entry.aggregate_id
+    ));
+    Ok(true)
+}

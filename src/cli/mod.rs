@@ -1,0 +1,140 @@
+//! The command line: the only module that prints or exits.
+//!
+//! What comes in: arguments, files, and a JSON object on standard input. What goes out: data on
+//! standard output, talk and progress on standard error, and an exit code with one meaning each
+//! (see [`crate::app::error::exit`]). What may fail: everything below; the message says what,
+//! where, and what to do. What must stay true: a personal field is shown only after `--unseal`
+//! with a purpose, and that is an entry of its own.
+
+mod args;
+mod demo;
+mod erase;
+mod importing;
+mod log;
+mod output;
+mod record;
+mod registers;
+mod report;
+mod show;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use self::args::{Arguments, Command};
+use self::output::Output;
+use crate::app::error::exit;
+use crate::app::{App, AppError, InitOptions};
+
+/// Runs the program.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { 0 };
+            // Nothing can be said when the terminal is gone.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let output = Output::new(&arguments);
+    start_tracing();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output.say(&format!("error: {error}"), &format!("错误：{error}"));
+            return ExitCode::from(exit::UNEXPECTED);
+        }
+    };
+    match runtime.block_on(dispatch(arguments, &output)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output.error(&error);
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// Logs to standard error as `RUST_LOG` asks; nothing by default.
+fn start_tracing() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
+    // A second start in one process keeps the first: harmless.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}
+
+async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
+    let folder = arguments.dir.clone();
+    let open = async || -> Result<App, AppError> {
+        let mut app = App::open(&folder).await?;
+        app.actor.clone_from(&arguments.actor);
+        output.note_clock(&app);
+        Ok(app)
+    };
+    match arguments.command {
+        Command::Init { simulated_clock, origin } => {
+            let app = App::init(&folder, &InitOptions { simulated_clock, origin }).await?;
+            output.note_clock(&app);
+            init_done(&app, output);
+            app.close().await;
+            Ok(())
+        }
+        Command::Import(args) => importing::run(open().await?, &args, output).await,
+        Command::Record(args) => record::record(open().await?, &args, output).await,
+        Command::Correct(args) => record::correct(open().await?, &args, output).await,
+        Command::Void(args) => record::void(open().await?, &args, output).await,
+        Command::Show(args) => show::run(open().await?, &args, output).await,
+        Command::Log(args) => log::run(open().await?, &args, output).await,
+        Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::Report { report } => report::run(open().await?, &report, output).await,
+        Command::Verify(args) => verify::run(open().await?, &args, output).await,
+        Command::Checkpoint => checkpoint(open().await?, output).await,
+        Command::Erase(args) => erase::run(open().await?, &args, output).await,
+        Command::Simulate(args) => importing::simulate(&args, output),
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "vitaledger", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+fn init_done(app: &App, output: &Output) {
+    let key = app.verifier_keys.first().map(ToString::to_string).unwrap_or_default();
+    let folder = app.folder.display();
+    if output.json {
+        output.data(
+            &serde_json::json!({
+                "folder": folder.to_string(),
+                "ledger_id": app.ledger.id,
+                "origin": app.origin,
+                "verifier_key": key,
+                "simulated_clock": app.ledger.simulated,
+            })
+            .to_string(),
+        );
+        return;
+    }
+    output.data(output.pick(
+        &format!(
+            "created {folder}\norigin        {}\nverifier key  {key}\n\nKeep {folder}/keys safe and apart from backups of the databases: it signs,\nit opens sealed fields, and it knows what was signed last.",
+            app.origin
+        ),
+        &format!(
+            "已创建 {folder}\n日志来源  {}\n验证公钥  {key}\n\n请妥善保管 {folder}/keys，并与数据库备份分开存放：其中有签名密钥、\n密封字段的主密钥，以及最近一次签名的记录。",
+            app.origin
+        ),
+    ));
+}
+
+async fn checkpoint(app: App, output: &Output) -> Result<(), AppError> {
+    let newest = app.store().newest_checkpoint().await?;
+    app.close().await;
+    let (_, note) = newest.ok_or_else(|| {
+        AppError::Integrity("there is no checkpoint, though entry 0 was sealed at init".to_owned())
+    })?;
+    output.raw(&note)
+}

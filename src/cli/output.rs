@@ -1,0 +1,121 @@
+//! Where output goes: data to standard output, talk to standard error.
+
+use std::io::{IsTerminal, Write};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::args::{Arguments, Language};
+use crate::app::{App, AppError};
+
+/// How to talk.
+pub struct Output {
+    /// Data as JSON.
+    pub json: bool,
+    /// The language of texts.
+    pub language: Language,
+}
+
+impl Output {
+    /// As the arguments ask.
+    pub fn new(arguments: &Arguments) -> Self {
+        Self { json: arguments.json, language: arguments.lang }
+    }
+
+    /// Whether texts are Chinese.
+    pub fn chinese(&self) -> bool {
+        self.language == Language::Zh
+    }
+
+    /// The text in the language.
+    pub fn pick<'a>(&self, english: &'a str, chinese: &'a str) -> &'a str {
+        if self.chinese() { chinese } else { english }
+    }
+
+    /// A line of data.
+    #[expect(clippy::unused_self, reason = "everything that is printed goes through here")]
+    pub fn data(&self, text: &str) {
+        // A closed pipe is the reader's wish to stop.
+        let _ = writeln!(std::io::stdout().lock(), "{text}");
+    }
+
+    /// Bytes of data, as they are.
+    #[expect(clippy::unused_self, reason = "everything that is printed goes through here")]
+    pub fn raw(&self, bytes: &[u8]) -> Result<(), AppError> {
+        std::io::stdout().lock().write_all(bytes).map_err(|source| AppError::File {
+            doing: "write to",
+            path: "standard output".to_owned(),
+            source,
+        })
+    }
+
+    /// Talk.
+    pub fn say(&self, english: &str, chinese: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{}", self.pick(english, chinese));
+    }
+
+    /// An error, on standard error; with `--json` as an object.
+    pub fn error(&self, error: &AppError) {
+        let text = error.to_string();
+        if self.json {
+            let object = serde_json::json!({ "error": text, "exit_code": error.exit_code() });
+            let _ = writeln!(std::io::stderr().lock(), "{object}");
+        } else {
+            self.say(&format!("error: {text}"), &format!("错误：{text}"));
+        }
+    }
+
+    /// Says that the clock is simulated, if it is.
+    pub fn note_clock(&self, app: &App) {
+        if app.ledger.simulated {
+            self.say(
+                "note: simulated clock; times in this ledger come from the reports and prove nothing",
+                "注意：本账本使用模拟时钟，时间取自上报日期，不具证明力",
+            );
+        }
+    }
+
+    /// A progress bar on standard error; silent when that is no terminal.
+    pub fn progress(&self, english: &'static str, chinese: &'static str, total: Option<u64>) -> ProgressBar {
+        let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        if self.json || !std::io::stderr().is_terminal() {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+        }
+        let template = if total.is_some() {
+            "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}"
+        } else {
+            "{spinner} {msg} {human_pos} {per_sec}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(self.pick(english, chinese).to_owned());
+        bar
+    }
+
+    /// Rows under a heading, columns as wide as needed.
+    pub fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
+        let mut widths: Vec<usize> = heading.iter().map(|cell| width(cell)).collect();
+        for row in rows {
+            for (column, cell) in row.iter().enumerate() {
+                widths[column] = widths[column].max(width(cell));
+            }
+        }
+        let line = |cells: Vec<&str>| {
+            let padded = cells.iter().zip(&widths).map(|(cell, wide)| {
+                let gap = " ".repeat(wide.saturating_sub(width(cell)));
+                let number = !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
+                if number { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
+            });
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        self.data(&line(heading.to_vec()));
+        for row in rows {
+            self.data(&line(row.iter().map(String::as_str).collect()));
+        }
+    }
+}
+
+/// Columns that a text takes on a terminal: East Asian wide characters take two.
+fn width(text: &str) -> usize {
+    text.chars().map(|c| if matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x20000..=0x3fffd) { 2 } else { 1 }).sum()
+}
