@@ -10,6 +10,9 @@
 pub mod aggregate;
 pub mod canonical;
 pub mod commitment;
-
+pub mod envelope;
+pub mod execute;
+pub mod history;
 pub mod keys;
+pub mod request;
 pub mod sealing;

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::id::Position;
@@ -20,6 +21,15 @@ use super::time::Timestamp;
 pub const MAX_ENTRY_BYTES: usize = 65_535;
 /// Longest tail that placing adds: `16` digits, a 27-byte time, `16` digits and the keys.
 pub const MAX_TAIL_BYTES: usize = 120;
+
+/// The leaf hash of an entry: SHA-256(0x00 || bytes) (RFC 6962 section 2.1).
+#[must_use]
+pub fn leaf_hash(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update([0]);
+    hash.update(bytes);
+    hash.finalize().into()
+}
 
 /// A view into the bytes of a stored entry.
 #[derive(Debug, Clone, Deserialize)]

@@ -397,6 +397,16 @@ const RETURN: &[Column] = &[
     REMARK,
 ];
 
+/// The columns of the offices file, of which nothing is personal. Its rows become `office` entries
+/// and not records, so that no [`RecordKind`] has them.
+pub const OFFICE: &[Column] = &[
+    required("code", "代码"),
+    public("name_zh", "名称"),
+    public("name_en", "英文名称"),
+    required("level", "级别"),
+    public("parent", "上级代码"),
+];
+
 /// The English word for the Chinese names of activities, schemes and indicators.
 #[must_use]
 pub fn slug_of_chinese(text: &str) -> Option<&'static str> {

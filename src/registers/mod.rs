@@ -2,8 +2,236 @@
 //!
 //! What comes in: entries of record streams. What goes out: rows, one per event, with the full
 //! public state after the change, and snapshots of what was current at a position. What may
-//! fail: an entry that does not read as an event of its kind. What must stay true: everything
-//! here is disposable and is rebuilt from the ledger; it holds entry data only.
+//! fail: an entry that does not read as an event of its kind; a file of a segment that is not
+//! what it was ([`RegisterError`]). What must stay true: everything here is disposable and is
+//! rebuilt from the ledger; it holds entry data only; what is known is gapless from position 0.
+//!
+//! A row goes this way: [`fold`] makes it from an entry and keeps it in the tail; when the tail
+//! has reached the end of a segment, [`columns`] and [`segment`] write it to a file; [`read`]
+//! gives it back from either; [`check`] compares it with a fresh fold.
 
+pub mod check;
+pub mod columns;
+mod encoding;
+pub mod fold;
+pub mod read;
 pub mod row;
+pub mod segment;
 pub mod snapshot;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::errors::ParquetError;
+use uuid::Uuid;
+
+use self::columns::ColumnError;
+use self::fold::{CatchUp, Tail};
+use self::row::RowError;
+use self::segment::{Damage, SEGMENT_EVENTS, Segment, failed, flush_folder};
+use crate::model::id::Position;
+use crate::model::schema::RecordKind;
+use crate::store::{Store, StoreError};
+
+/// Why the registers cannot be brought up to date or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry that is none.
+    #[error("the entry at position {position} cannot be read: {source}")]
+    Entry {
+        /// Where.
+        position: Position,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+    /// An entry of a record that is no event of it.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// The store gave another entry than the next.
+    #[error("the entry at position {position} says that its position is {found}")]
+    Order {
+        /// Where.
+        position: Position,
+        /// What it says, or what the store says of it.
+        found: Position,
+    },
+    /// The store has no entry below its head.
+    #[error("there is no entry at position {position}")]
+    Missing {
+        /// Where.
+        position: Position,
+    },
+    /// The ledger lost entries while the registers were open.
+    #[error("the ledger has {size} entries, but the registers know {known} already")]
+    Shrunk {
+        /// As the registers know.
+        known: u64,
+        /// As the store has.
+        size: u64,
+    },
+    /// What is asked for is not known yet.
+    #[error("the registers know {known} entries, not {size} yet; catch up first")]
+    Behind {
+        /// What was asked.
+        size: u64,
+        /// What is known.
+        known: u64,
+    },
+    /// A segment was damaged since it was opened; open anew, or rebuild.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// Rows do not become columns, or columns not rows.
+    #[error(transparent)]
+    Columns(#[from] ColumnError),
+    /// Columns do not become a file.
+    #[error("failed to write the register of a {kind}: {source}")]
+    Parquet {
+        /// Of which kind.
+        kind: RecordKind,
+        /// What is wrong.
+        source: ParquetError,
+    },
+    /// A manifest does not become text.
+    #[error("failed to write a manifest: {0}")]
+    Manifest(serde_json::Error),
+    /// The thread that wrote a segment did not finish.
+    #[error("writing a segment was interrupted")]
+    Interrupted,
+    /// The file system does not do what it is asked.
+    #[error("failed to {doing} {path}: {source}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// With what.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Shorthand.
+pub type Result<T> = std::result::Result<T, RegisterError>;
+
+/// The registers of one ledger in one folder, which no other process uses at the same time.
+pub struct Registers {
+    folder: PathBuf,
+    ledger_id: Uuid,
+    store: Arc<dyn Store>,
+    segment_events: u64,
+    /// Segments 0, 1, ... without a gap.
+    segments: Vec<Segment>,
+    /// What comes after them.
+    tail: Tail,
+    /// Sound segments that are not yet compared with the store, or lie beyond a damaged one.
+    ahead: BTreeMap<u64, Segment>,
+    damaged: Vec<Damage>,
+}
+
+impl Registers {
+    /// Opens the registers in a folder that is theirs alone, and creates it if there is none.
+    /// Every file in it is checked; what is damaged or foreign is given up and will be rebuilt.
+    /// Nothing is known before the first [`Registers::catch_up`].
+    ///
+    /// # Errors
+    /// When the folder cannot be listed or written.
+    pub fn open(folder: PathBuf, ledger_id: Uuid, store: Arc<dyn Store>) -> Result<Self> {
+        Self::open_with(folder, ledger_id, store, SEGMENT_EVENTS)
+    }
+
+    fn open_with(
+        folder: PathBuf,
+        ledger_id: Uuid,
+        store: Arc<dyn Store>,
+        segment_events: u64,
+    ) -> Result<Self> {
+        finish_swap(&folder)?;
+        std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        let (ahead, damaged) = segment::find(&folder, ledger_id, segment_events)?;
+        let mut registers = Self {
+            folder,
+            ledger_id,
+            store,
+            segment_events,
+            segments: Vec::new(),
+            tail: Tail::at(0),
+            ahead,
+            damaged: Vec::new(),
+        };
+        for damage in damaged {
+            registers.discard(damage.segment, damage.fault)?;
+        }
+        Ok(registers)
+    }
+
+    /// Number of entries that are known: those at positions below it.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.tail.next
+    }
+
+    /// Segments that were found unusable since opening, and are or will be rebuilt.
+    #[must_use]
+    pub fn damaged(&self) -> &[Damage] {
+        &self.damaged
+    }
+
+    /// Builds everything anew from the entries in a folder beside this one, and puts it in the
+    /// place of this one when it is complete. Until then this one stays as it is, also when
+    /// the rebuild fails or the process ends.
+    ///
+    /// # Errors
+    /// See [`Registers::catch_up`]; and when the folders cannot be swapped.
+    pub async fn rebuild(&mut self) -> Result<CatchUp> {
+        let new = beside(&self.folder, "rebuilt");
+        remove_folder(&new)?;
+        let store = Arc::clone(&self.store);
+        // Under a name that is not taken for complete until it is.
+        let unfinished = beside(&self.folder, "unfinished");
+        remove_folder(&unfinished)?;
+        let mut rebuilt = Self::open_with(
+            unfinished.clone(),
+            self.ledger_id,
+            store,
+            self.segment_events,
+        )?;
+        let done = rebuilt.catch_up().await?;
+        std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
+        remove_folder(&self.folder)?;
+        finish_swap(&self.folder)?;
+        rebuilt.folder.clone_from(&self.folder);
+        *self = rebuilt;
+        Ok(done)
+    }
+}
+
+fn beside(folder: &Path, word: &str) -> PathBuf {
+    let mut name = folder.as_os_str().to_owned();
+    name.push(".");
+    name.push(word);
+    PathBuf::from(name)
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", folder)(e)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts a complete rebuild in its place: the last step of [`Registers::rebuild`], or what a crash
+/// left of it.
+fn finish_swap(folder: &Path) -> Result<()> {
+    let new = beside(folder, "rebuilt");
+    if new.exists() {
+        remove_folder(folder)?;
+        std::fs::rename(&new, folder).map_err(failed("put in place", folder))?;
+        folder.parent().map_or(Ok(()), flush_folder)?;
+    }
+    remove_folder(&beside(folder, "unfinished"))
+}

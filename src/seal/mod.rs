@@ -4,8 +4,8 @@
 //! RFC 6962 roots, proofs, hash tiles and signed checkpoints, in the formats of the C2SP family of
 //! specifications, so that any log client can check them.
 //!
-//! The modules below are pure: no database, no clock, no network, no files. They compute and
-//! verify; randomness for keys and bytes of stored tiles are handed in. What may fail is told by
+//! All modules but [`state`] and [`sealer`] are pure: no database, no clock, no network, no files.
+//! They compute and verify; randomness for keys and bytes of stored tiles are handed in. What may fail is told by
 //! the error enums of each module, which carry the values that did not fit. Two things must stay
 //! true everywhere: a verifier never trusts a size, hash or key that came with the proof, and every
 //! text that is accepted is written back as exactly the same bytes.
@@ -17,11 +17,15 @@
 //! | [`keys`] | note signing and verifier keys | C2SP signed-note |
 //! | [`checkpoint`] | signed tree heads | C2SP tlog-checkpoint |
 //! | [`proof`] | the self-contained proof that an auditor keeps | C2SP tlog-proof |
+//! | [`state`] | what was last signed, durable beside the key | |
+//! | [`sealer`] | from new entries to the next signed checkpoint | |
 
 pub mod checkpoint;
 pub mod keys;
 pub mod merkle;
 pub mod proof;
+pub mod sealer;
+pub mod state;
 pub mod tiles;
 
 /// The most bytes of a refused text that an error repeats: enough to recognise it, and no way to

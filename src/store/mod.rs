@@ -189,6 +189,9 @@ pub enum Outcome {
     },
 }
 
+/// Idempotency keys that were used before: where, and the digest of that request.
+pub type Repeated = HashMap<[u8; 16], (Position, [u8; 16])>;
+
 /// The port to a database.
 #[async_trait]
 pub trait Store: Send + Sync {
@@ -209,6 +212,8 @@ pub trait Store: Send + Sync {
     async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>>;
     /// Every entry of a type that is no record, in order.
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>>;
+    /// Which of these idempotency keys were used before: where, and the digest of that request.
+    async fn repeated(&self, keys: &[[u8; 16]]) -> Result<Repeated>;
     /// Every idempotency key with the digest of its request and the position of its answer.
     async fn idempotency_rows(&self) -> Result<Vec<(Vec<u8>, Vec<u8>, Position)>>;
 

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::{
-    EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Result, Store, StoreError, StoredEntry,
-    StoredTile,
+    EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Repeated, Result, Store, StoreError,
+    StoredEntry, StoredTile,
 };
 use crate::model::entry::Entry;
 use crate::model::id::Position;
@@ -267,7 +267,7 @@ struct Placing {
     head: Head,
     clock: Timestamp,
     versions: HashMap<Uuid, u64>,
-    repeated: HashMap<[u8; 16], (Position, [u8; 16])>,
+    repeated: Repeated,
 }
 
 impl Placing {
@@ -315,12 +315,9 @@ impl Placing {
     }
 }
 
-async fn repeated_keys(
-    connection: &mut SqliteConnection,
-    groups: &[Group],
-) -> Result<HashMap<[u8; 16], (Position, [u8; 16])>> {
-    let mut found = HashMap::new();
-    for (key, _) in groups.iter().filter_map(|group| group.idempotency.as_ref()) {
+async fn repeated_keys(connection: &mut SqliteConnection, keys: &[[u8; 16]]) -> Result<Repeated> {
+    let mut found = Repeated::new();
+    for key in keys {
         let row = sqlx::query("SELECT position, request FROM idempotency WHERE key = ?")
             .bind(key.as_slice())
             .fetch_optional(&mut *connection)
@@ -355,7 +352,11 @@ impl Writer {
             return Err(StoreError::ClockBehind { ahead_micros });
         }
         let versions = versions(&mut ledger, &groups).await?;
-        let repeated = repeated_keys(&mut ledger, &groups).await?;
+        let keys: Vec<_> = groups
+            .iter()
+            .filter_map(|group| group.idempotency.map(|(key, _)| key))
+            .collect();
+        let repeated = repeated_keys(&mut ledger, &keys).await?;
         let mut placing = Placing {
             head,
             clock,
@@ -461,6 +462,15 @@ impl Store for SqliteStore {
         .await
         .map_err(failed("read entries of a type"))?;
         Ok(rows.iter().map(stored_entry).collect())
+    }
+
+    async fn repeated(&self, keys: &[[u8; 16]]) -> Result<Repeated> {
+        let mut connection = self
+            .ledger
+            .acquire()
+            .await
+            .map_err(failed("open the ledger"))?;
+        repeated_keys(&mut connection, keys).await
     }
 
     async fn idempotency_rows(&self) -> Result<Vec<(Vec<u8>, Vec<u8>, Position)>> {

@@ -1,88 +1,78 @@
-//! A disclosure: that someone read sealed fields, which, of which records, and for what.
+//! A disclosure: that sealed fields were shown, to whom, and of which records.
 //!
-//! What comes in: the reader, the commitment to the purpose, the records and the slots. What goes
-//! out: `Disclosed`, one for each run. What may fail: no purpose, no record, no slot. What must
-//! stay true: nothing is unsealed before this is on the ledger, and the entry says what was read
-//! without saying what it read.
+//! What comes in: the actor, the slots, the records, and a commitment to the purpose. What goes
+//! out: `Disclosed`, one entry for one unsealing run. What may fail: no purpose, no record, no
+//! slot. What must stay true: a list of more than 100 records is their count and a root.
 
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{RecordListError, aggregate, domain_event, is_actor, is_only, record_list};
+use super::NamedRecords;
 use crate::ledger::commitment::Commitments;
 use crate::model::slot::Slot;
 
-/// What happened to a disclosure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+use super::domain_event;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum DisclosureEvent {
-    /// Someone reads sealed fields.
+    /// Sealed fields were shown.
     Disclosed {
-        /// Who.
+        /// To whom.
         actor: String,
         /// Of `purpose`.
         commitments: Commitments,
-        /// Of how many records.
+        /// How many records.
         record_count: u64,
-        /// Of which, in ascending order; empty when they are more than a hundred.
+        /// Which, up to 100.
         record_ids: Vec<Uuid>,
-        /// For more than a hundred, the RFC 6962 root over their ids in ascending order.
+        /// Of more: the RFC 6962 root over their ids, hexadecimal.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         records_root: Option<String>,
-        /// Which fields, in order.
+        /// Which slots, in order.
         slots: Vec<Slot>,
     },
 }
 
 domain_event!(DisclosureEvent: Disclosed);
 
-/// What can be asked of a disclosure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq)]
 pub enum DisclosureCommand {
-    /// Say that sealed fields will be read.
+    /// Say that sealed fields are shown.
     Disclose {
-        /// Who reads.
+        /// To whom.
         actor: String,
         /// Of `purpose`.
         commitments: Commitments,
-        /// Of how many records.
-        record_count: u64,
-        /// Of which, in any order; empty when they are more than a hundred.
-        record_ids: Vec<Uuid>,
-        /// For more than a hundred, the RFC 6962 root over their ids in ascending order.
-        records_root: Option<String>,
-        /// Which fields, in order, each once.
+        /// Of which records.
+        records: NamedRecords,
+        /// Which slots.
         slots: Vec<Slot>,
     },
 }
 
-/// Why a disclosure refuses.
+/// Why it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DisclosureError {
-    /// It took place.
-    #[error("this disclosure took place already; ask for another under another id")]
+    /// It was said.
+    #[error("this disclosure is recorded already")]
     AlreadyDisclosed,
-    /// Nobody is named.
-    #[error("who reads must be named, in at most 200 characters without blanks around them")]
-    Actor,
-    /// No purpose, or more than that.
-    #[error("a purpose is required, and nothing else is committed")]
+    /// No purpose.
+    #[error("a purpose is required")]
     PurposeRequired,
-    /// No record.
-    #[error("no record is named; name at least one")]
-    NoRecords,
-    /// The records cannot be named so.
-    #[error(transparent)]
-    Records(#[from] RecordListError),
-    /// No slot, or not in order, or one twice.
-    #[error("name at least one sealed field, in order of their names, each once")]
-    Slots,
+    /// Nothing is shown.
+    #[error("a disclosure names at least one record and one slot")]
+    Nothing,
 }
 
-/// The state of a disclosure.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of the stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Disclosure {
-    /// Whether it took place.
+    /// Whether it was said.
     pub disclosed: bool,
 }
 
@@ -95,174 +85,127 @@ impl Disclosure {
         let DisclosureCommand::Disclose {
             actor,
             commitments,
-            record_count,
-            record_ids,
-            records_root,
-            slots,
+            records,
+            mut slots,
         } = command;
         if self.disclosed {
             return Err(DisclosureError::AlreadyDisclosed);
         }
-        if !is_actor(&actor) {
-            return Err(DisclosureError::Actor);
-        }
-        if !is_only(&commitments, Slot::PURPOSE) {
+        if !commitments.slots().eq([Slot::PURPOSE]) {
             return Err(DisclosureError::PurposeRequired);
         }
-        if record_count == 0 && record_ids.is_empty() {
-            return Err(DisclosureError::NoRecords);
+        if records.count == 0 || slots.is_empty() {
+            return Err(DisclosureError::Nothing);
         }
-        let record_ids = record_list(record_count, record_ids, records_root.as_deref())?;
-        if slots.is_empty() || !slots.windows(2).all(|pair| pair[0] < pair[1]) {
-            return Err(DisclosureError::Slots);
-        }
+        slots.sort_unstable();
+        slots.dedup();
         Ok(DisclosureEvent::Disclosed {
             actor,
             commitments,
-            record_count,
-            record_ids,
-            records_root,
+            record_count: records.count,
+            record_ids: records.ids,
+            records_root: records.root,
             slots,
         })
     }
+}
 
-    fn evolve(&mut self, event: &DisclosureEvent) {
-        match event {
-            DisclosureEvent::Disclosed { .. } => self.disclosed = true,
-        }
+impl Aggregate for Disclosure {
+    const TYPE: &'static str = "disclosure";
+    type Command = DisclosureCommand;
+    type Event = DisclosureEvent;
+    type Error = DisclosureError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: Self::Command,
+        (): &Self::Services,
+        sink: &EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        let event = self.decide(command)?;
+        sink.write(event, self).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
+        let DisclosureEvent::Disclosed { .. } = event;
+        self.disclosed = true;
     }
 }
 
-aggregate!(
-    Disclosure,
-    "disclosure",
-    DisclosureCommand,
-    DisclosureEvent,
-    DisclosureError
-);
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{accepts, digest, reason, refuses, sealed};
     use super::*;
+    use cqrs_es::test::TestFramework;
 
-    /// The parts of a command, so that a test changes one of them.
-    #[derive(Clone)]
-    struct Parts {
-        actor: &'static str,
+    fn purpose() -> Commitments {
+        Commitments::new(vec![(
+            Slot::PURPOSE,
+            crate::ledger::commitment::Commitment([1; 32]),
+        )])
+    }
+
+    fn given(
+        events: Vec<DisclosureEvent>,
         commitments: Commitments,
-        record_count: u64,
-        ids: Vec<u128>,
-        records_root: Option<String>,
-        slots: Vec<&'static str>,
-    }
-
-    fn sound() -> Parts {
-        Parts {
-            actor: "auditor-7",
-            commitments: sealed(&[Slot::PURPOSE]),
-            record_count: 2,
-            ids: vec![2, 1],
-            records_root: None,
-            slots: vec!["child_name", "remark"],
-        }
-    }
-
-    impl Parts {
-        fn command(self) -> DisclosureCommand {
-            DisclosureCommand::Disclose {
-                actor: self.actor.to_owned(),
-                commitments: self.commitments,
-                record_count: self.record_count,
-                record_ids: self.ids.into_iter().map(Uuid::from_u128).collect(),
-                records_root: self.records_root,
-                slots: self.slots.into_iter().map(Slot::must).collect(),
-            }
-        }
-
-        fn event(self) -> DisclosureEvent {
-            DisclosureEvent::Disclosed {
-                actor: self.actor.to_owned(),
-                commitments: self.commitments,
-                record_count: self.record_count,
-                record_ids: self.ids.into_iter().map(Uuid::from_u128).collect(),
-                records_root: self.records_root,
-                slots: self.slots.into_iter().map(Slot::must).collect(),
-            }
-        }
-    }
-
-    fn refused(parts: Parts, error: DisclosureError) {
-        refuses::<Disclosure>(&[], parts.command(), error);
+        ids: Vec<Uuid>,
+        slots: Vec<Slot>,
+    ) -> Result<Vec<DisclosureEvent>, DisclosureError> {
+        let records = NamedRecords::of(ids, |_| [0; 32]);
+        let actor = "auditor-1".to_owned();
+        TestFramework::<Disclosure>::with(())
+            .given(events)
+            .when(DisclosureCommand::Disclose {
+                actor,
+                commitments,
+                records,
+                slots,
+            })
+            .inspect_result()
     }
 
     #[test]
-    fn a_disclosure_takes_place_once() {
-        let event = Parts {
-            ids: vec![1, 2],
-            ..sound()
-        }
-        .event();
-        accepts::<Disclosure>(&[], sound().command(), event.clone());
-        let many = Parts {
-            record_count: 101,
-            ids: vec![],
-            records_root: Some(digest()),
-            ..sound()
-        };
-        accepts::<Disclosure>(&[], many.clone().command(), many.event());
-        refuses::<Disclosure>(
-            &[event],
-            sound().command(),
-            DisclosureError::AlreadyDisclosed,
+    fn a_disclosure_has_a_purpose_records_and_slots() {
+        let id = Uuid::from_u128(1);
+        let slots = vec![
+            Slot::must("person_name"),
+            Slot::must("id_no"),
+            Slot::must("id_no"),
+        ];
+        let told = given(vec![], purpose(), vec![id], slots.clone()).unwrap();
+        let DisclosureEvent::Disclosed {
+            slots: told_slots,
+            record_count,
+            ..
+        } = &told[0];
+        assert_eq!(told_slots.len(), 2);
+        assert_eq!(*record_count, 1);
+        assert!(crate::ledger::canonical::to_bytes(&told[0]).is_ok());
+        assert_eq!(
+            given(told, purpose(), vec![id], slots.clone()),
+            Err(DisclosureError::AlreadyDisclosed)
+        );
+        assert_eq!(
+            given(vec![], Commitments::default(), vec![id], slots.clone()),
+            Err(DisclosureError::PurposeRequired)
+        );
+        assert_eq!(
+            given(vec![], purpose(), vec![], slots),
+            Err(DisclosureError::Nothing)
+        );
+        assert_eq!(
+            given(vec![], purpose(), vec![id], vec![]),
+            Err(DisclosureError::Nothing)
         );
     }
 
     #[test]
-    fn who_why_and_what_are_required() {
-        refused(
-            Parts {
-                actor: "",
-                ..sound()
-            },
-            DisclosureError::Actor,
-        );
-        for commitments in [
-            sealed(&[]),
-            reason(),
-            sealed(&[Slot::PURPOSE, Slot::REASON]),
-        ] {
-            refused(
-                Parts {
-                    commitments,
-                    ..sound()
-                },
-                DisclosureError::PurposeRequired,
-            );
-        }
-        let none = Parts {
-            record_count: 0,
-            ids: vec![],
-            ..sound()
-        };
-        refused(none, DisclosureError::NoRecords);
-        let count = RecordListError::Count {
-            count: 3,
-            listed: 2,
-        };
-        refused(
-            Parts {
-                record_count: 3,
-                ..sound()
-            },
-            count.into(),
-        );
-        for slots in [
-            vec![],
-            vec!["remark", "child_name"],
-            vec!["remark", "remark"],
-        ] {
-            refused(Parts { slots, ..sound() }, DisclosureError::Slots);
-        }
+    fn more_than_a_hundred_records_become_a_root() {
+        let ids: Vec<Uuid> = (0..101).map(Uuid::from_u128).collect();
+        let records = NamedRecords::of(ids, |_| [7; 32]);
+        assert_eq!(records.count, 101);
+        assert!(records.ids.is_empty());
+        assert_eq!(records.root, Some("07".repeat(32)));
     }
 }

@@ -1,109 +1,78 @@
-//! An erasure: that the keys of records were destroyed, by whom, on whose word, under which law.
+//! An erasure: that the content of records was destroyed, on which ground, approved by whom.
 //!
-//! What comes in: who erases, two people who approve, the legal basis, the ids of the keys (which
-//! only the vault can relate to records) and a root over blinded slots. What goes out: `Erased`.
-//! What may fail: a missing or doubled approval, keys that are not named as the vault names them.
-//! What must stay true: the entry says that something was erased and lets it be shown later what
-//! was covered, but does not itself say whose.
+//! What comes in: the ground, two approvers, the vault's key ids of the records, and a root over
+//! blinded slots, so that it can be shown later what was covered. What goes out: `Erased`. What
+//! may fail: fewer than two different approvers, no key id or more than 100, no ground. What must
+//! stay true: nothing in the entry says which records, except to who holds the vault.
 
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use super::{MAX_LISTED, aggregate, domain_event, is_actor, is_exact, is_hex, is_slug};
+use super::domain_event;
 
-/// Bytes of the random id of a key.
-const KEY_ID_BYTES: usize = 16;
-
-/// What happened to an erasure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum ErasureEvent {
-    /// The keys are destroyed.
+    /// Keys, ciphertexts and tokens of records were destroyed.
     Erased {
-        /// Who erased.
+        /// Who did it.
         actor: String,
-        /// Who approved.
+        /// The two who approved.
         approved_by: [String; 2],
-        /// Root over the blinded slots, in hexadecimal digits.
+        /// RFC 6962 root over the blinded slots, hexadecimal.
         blinded_root: String,
-        /// Ids of the keys in hexadecimal digits, in order.
+        /// The vault's ids of the destroyed keys, hexadecimal, in order.
         key_ids: Vec<String>,
-        /// Under which law, as a short word.
+        /// The legal ground, a short code.
         legal_basis: String,
-        /// How many records it touches.
+        /// How many records.
         record_count: u64,
     },
 }
 
 domain_event!(ErasureEvent: Erased);
 
-/// What can be asked of an erasure.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq)]
 pub enum ErasureCommand {
-    /// Destroy the keys.
+    /// Say what is erased.
     Erase {
-        /// Who erases.
+        /// Who does it.
         actor: String,
-        /// Who approves: two people, of whom one may be the actor.
+        /// The two who approved.
         approved_by: [String; 2],
-        /// Root over the blinded slots, in hexadecimal digits.
+        /// RFC 6962 root over the blinded slots, hexadecimal.
         blinded_root: String,
-        /// Ids of the keys in hexadecimal digits, in order, each once, at most a hundred.
+        /// The vault's ids of the keys, hexadecimal.
         key_ids: Vec<String>,
-        /// Under which law, as a short word.
+        /// The legal ground, a short code.
         legal_basis: String,
-        /// How many records it touches.
-        record_count: u64,
     },
 }
 
-/// Why an erasure refuses.
+/// Why it refuses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ErasureError {
-    /// It took place.
-    #[error("this erasure took place already; ask for another under another id")]
+    /// It was said.
+    #[error("this erasure is recorded already")]
     AlreadyErased,
-    /// Nobody is named.
-    #[error("who erases must be named, in at most 200 characters without blanks around them")]
-    Actor,
-    /// An approver is not named.
-    #[error("both who approve must be named, in at most 200 characters without blanks around them")]
-    Approver,
-    /// One person approves twice.
-    #[error("two different people approve an erasure; name another second one")]
-    SameApprover,
-    /// Not a root.
-    #[error("the root over the blinded slots is 64 lower-case hexadecimal digits; compute it anew")]
-    BlindedRoot,
-    /// No key.
-    #[error("no key is named, so nothing would be erased; name at least one")]
-    NoKeys,
-    /// More keys than an entry lists.
-    #[error("{0} keys are more than the {MAX_LISTED} of one erasure; erase in several")]
-    TooManyKeys(usize),
-    /// Not the id of a key.
-    #[error("key {number} is not 32 lower-case hexadecimal digits; name it as the vault does")]
-    KeyId {
-        /// Which, from 1; what stands there is not repeated, since it may be anything.
-        number: usize,
-    },
-    /// The ids are not in order, or one stands there twice.
-    #[error("the ids of the keys must be in order, each once; sort them")]
-    KeyOrder,
-    /// No legal basis, or free text.
-    #[error("the legal basis is 1 to 64 letters, digits, '_', '-' and '.'; name it so")]
+    /// Two names are needed.
+    #[error("an erasure needs two different approvers")]
+    Approvers,
+    /// No ground.
+    #[error("the legal basis is a code of letters, digits, '_', '-' and '.', 64 at most")]
     LegalBasis,
-    /// It touches none.
-    #[error("an erasure touches at least one record; state how many")]
-    NoRecords,
-    /// More than 2^53.
-    #[error("the number of records is above 2^53 and could not be read back exactly")]
-    TooLarge,
+    /// Too few or too many.
+    #[error("an erasure names 1 to {MAX_KEY_IDS} different keys; split a larger one")]
+    KeyIds,
 }
 
-/// The state of an erasure.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of the stream.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// Whether it took place.
+    /// Whether it was said.
     pub erased: bool,
 }
 
@@ -117,27 +86,27 @@ impl Erasure {
             actor,
             approved_by,
             blinded_root,
-            key_ids,
+            mut key_ids,
             legal_basis,
-            record_count,
         } = command;
         if self.erased {
             return Err(ErasureError::AlreadyErased);
         }
-        check_people(&actor, &approved_by)?;
-        if !is_hex(&blinded_root, 32) {
-            return Err(ErasureError::BlindedRoot);
+        let [first, second] = &approved_by;
+        if first.trim().is_empty() || second.trim().is_empty() || first == second {
+            return Err(ErasureError::Approvers);
         }
-        check_keys(&key_ids)?;
-        if !is_slug(&legal_basis) {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+        if legal_basis.is_empty() || legal_basis.len() > 64 || !legal_basis.bytes().all(allowed) {
             return Err(ErasureError::LegalBasis);
         }
-        if record_count == 0 {
-            return Err(ErasureError::NoRecords);
+        key_ids.sort_unstable();
+        let named = key_ids.len();
+        key_ids.dedup();
+        if named != key_ids.len() || named == 0 || named > MAX_KEY_IDS {
+            return Err(ErasureError::KeyIds);
         }
-        if !is_exact(record_count) {
-            return Err(ErasureError::TooLarge);
-        }
+        let record_count = named as u64;
         Ok(ErasureEvent::Erased {
             actor,
             approved_by,
@@ -147,195 +116,82 @@ impl Erasure {
             record_count,
         })
     }
+}
 
-    fn evolve(&mut self, event: &ErasureEvent) {
-        match event {
-            ErasureEvent::Erased { .. } => self.erased = true,
-        }
+impl Aggregate for Erasure {
+    const TYPE: &'static str = "erasure";
+    type Command = ErasureCommand;
+    type Event = ErasureEvent;
+    type Error = ErasureError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: Self::Command,
+        (): &Self::Services,
+        sink: &EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        let event = self.decide(command)?;
+        sink.write(event, self).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
+        let ErasureEvent::Erased { .. } = event;
+        self.erased = true;
     }
 }
 
-aggregate!(
-    Erasure,
-    "erasure",
-    ErasureCommand,
-    ErasureEvent,
-    ErasureError
-);
-
-fn check_people(actor: &str, approved_by: &[String; 2]) -> Result<(), ErasureError> {
-    if !is_actor(actor) {
-        return Err(ErasureError::Actor);
-    }
-    if !approved_by.iter().all(|name| is_actor(name)) {
-        return Err(ErasureError::Approver);
-    }
-    if approved_by[0] == approved_by[1] {
-        return Err(ErasureError::SameApprover);
-    }
-    Ok(())
-}
-
-fn check_keys(key_ids: &[String]) -> Result<(), ErasureError> {
-    if key_ids.is_empty() {
-        return Err(ErasureError::NoKeys);
-    }
-    if key_ids.len() > MAX_LISTED {
-        return Err(ErasureError::TooManyKeys(key_ids.len()));
-    }
-    if let Some(index) = key_ids.iter().position(|id| !is_hex(id, KEY_ID_BYTES)) {
-        return Err(ErasureError::KeyId { number: index + 1 });
-    }
-    if !key_ids.windows(2).all(|pair| pair[0] < pair[1]) {
-        return Err(ErasureError::KeyOrder);
-    }
-    Ok(())
-}
+/// Most keys that one erasure names; a larger one is split.
+pub const MAX_KEY_IDS: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{TOO_LARGE, accepts, digest, refuses};
     use super::*;
+    use cqrs_es::test::TestFramework;
 
-    /// The parts of a command, so that a test changes one of them.
-    #[derive(Clone)]
-    struct Parts {
-        actor: &'static str,
-        approved_by: [&'static str; 2],
-        blinded_root: String,
-        key_ids: Vec<String>,
-        legal_basis: String,
-        record_count: u64,
-    }
-
-    fn keys(numbers: impl IntoIterator<Item = u128>) -> Vec<String> {
-        numbers
-            .into_iter()
-            .map(|number| format!("{number:032x}"))
-            .collect()
-    }
-
-    fn sound() -> Parts {
-        Parts {
-            actor: "a",
-            approved_by: ["a", "b"],
-            blinded_root: digest(),
-            key_ids: keys(1..=100),
-            legal_basis: "PIPL-47".to_owned(),
-            record_count: 2,
+    fn erase(approvers: [&str; 2], legal_basis: &str, keys: usize) -> ErasureCommand {
+        ErasureCommand::Erase {
+            actor: "officer-1".to_owned(),
+            approved_by: approvers.map(str::to_owned),
+            blinded_root: "00".repeat(32),
+            key_ids: (0..keys).map(|key| format!("{key:032x}")).collect(),
+            legal_basis: legal_basis.to_owned(),
         }
     }
 
-    impl Parts {
-        fn command(self) -> ErasureCommand {
-            ErasureCommand::Erase {
-                actor: self.actor.to_owned(),
-                approved_by: self.approved_by.map(str::to_owned),
-                blinded_root: self.blinded_root,
-                key_ids: self.key_ids,
-                legal_basis: self.legal_basis,
-                record_count: self.record_count,
-            }
-        }
-    }
-
-    fn erased() -> ErasureEvent {
-        ErasureEvent::Erased {
-            actor: "a".to_owned(),
-            approved_by: ["a", "b"].map(str::to_owned),
-            blinded_root: digest(),
-            key_ids: keys(1..=100),
-            legal_basis: "PIPL-47".to_owned(),
-            record_count: 2,
-        }
-    }
-
-    fn refused(parts: Parts, error: ErasureError) {
-        refuses::<Erasure>(&[], parts.command(), error);
+    fn given(
+        events: Vec<ErasureEvent>,
+        command: ErasureCommand,
+    ) -> Result<Vec<ErasureEvent>, ErasureError> {
+        TestFramework::<Erasure>::with(())
+            .given(events)
+            .when(command)
+            .inspect_result()
     }
 
     #[test]
-    fn an_erasure_takes_place_once() {
-        accepts::<Erasure>(&[], sound().command(), erased());
-        refuses::<Erasure>(&[erased()], sound().command(), ErasureError::AlreadyErased);
-    }
-
-    #[test]
-    fn two_people_approve() {
-        refused(
-            Parts {
-                actor: "",
-                ..sound()
-            },
-            ErasureError::Actor,
-        );
-        refused(
-            Parts {
-                approved_by: ["a", ""],
-                ..sound()
-            },
-            ErasureError::Approver,
-        );
-        refused(
-            Parts {
-                approved_by: ["b ", "b"],
-                ..sound()
-            },
-            ErasureError::Approver,
-        );
-        refused(
-            Parts {
-                approved_by: ["b", "b"],
-                ..sound()
-            },
-            ErasureError::SameApprover,
-        );
-    }
-
-    #[test]
-    fn keys_are_named_as_the_vault_names_them() {
-        let with = |key_ids| Parts { key_ids, ..sound() };
-        refused(with(vec![]), ErasureError::NoKeys);
-        refused(with(keys(1..=101)), ErasureError::TooManyKeys(101));
-        refused(
-            with(vec!["Zhang".to_owned()]),
-            ErasureError::KeyId { number: 1 },
-        );
-        refused(with(keys([2, 1])), ErasureError::KeyOrder);
-        refused(with(keys([1, 1])), ErasureError::KeyOrder);
-    }
-
-    #[test]
-    fn what_it_rests_on_is_stated() {
-        refused(
-            Parts {
-                blinded_root: "00".to_owned(),
-                ..sound()
-            },
-            ErasureError::BlindedRoot,
-        );
-        for basis in [String::new(), "at her request".to_owned(), "x".repeat(65)] {
-            refused(
-                Parts {
-                    legal_basis: basis,
-                    ..sound()
-                },
+    fn an_erasure_needs_two_approvers_a_ground_and_keys() {
+        let erased = given(vec![], erase(["a", "b"], "PIPL-47", 100)).unwrap();
+        let ErasureEvent::Erased { record_count, .. } = &erased[0];
+        assert_eq!(*record_count, 100);
+        assert!(crate::ledger::canonical::to_bytes(&erased[0]).is_ok());
+        for (command, error) in [
+            (erase(["a", "a"], "PIPL-47", 1), ErasureError::Approvers),
+            (erase(["a", " "], "PIPL-47", 1), ErasureError::Approvers),
+            (
+                erase(["a", "b"], "because she asked", 1),
                 ErasureError::LegalBasis,
-            );
+            ),
+            (erase(["a", "b"], "", 1), ErasureError::LegalBasis),
+            (erase(["a", "b"], "PIPL-47", 0), ErasureError::KeyIds),
+            (erase(["a", "b"], "PIPL-47", 101), ErasureError::KeyIds),
+        ] {
+            assert_eq!(given(vec![], command), Err(error));
         }
-        refused(
-            Parts {
-                record_count: 0,
-                ..sound()
-            },
-            ErasureError::NoRecords,
-        );
-        refused(
-            Parts {
-                record_count: TOO_LARGE,
-                ..sound()
-            },
-            ErasureError::TooLarge,
+        assert_eq!(
+            given(erased, erase(["a", "b"], "PIPL-47", 1)),
+            Err(ErasureError::AlreadyErased)
         );
     }
 }

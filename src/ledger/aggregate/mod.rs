@@ -24,9 +24,41 @@ use crate::ledger::commitment::Commitments;
 use crate::model::cell;
 use crate::model::slot::Slot;
 
-/// Most record ids that an entry lists. A hundred UUIDs are 3.9 kB of its 65,535 bytes; of more
-/// records it holds the number and a Merkle root.
-pub const MAX_LISTED: usize = 100;
+/// Records that an event names: up to 100 by id, more by their count and a root.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NamedRecords {
+    /// How many.
+    pub count: u64,
+    /// Which, up to [`Self::MAX_IDS`]; empty when there are more.
+    pub ids: Vec<Uuid>,
+    /// Of more: the root over their ids, hexadecimal.
+    pub root: Option<String>,
+}
+
+impl NamedRecords {
+    /// Most ids in one entry: a hundred UUIDs are 3.9 kB of its 65,535 bytes.
+    pub const MAX_IDS: usize = 100;
+
+    /// Names these records; `root_of` gives the RFC 6962 root over the 16 bytes of each id.
+    pub fn of(mut ids: Vec<Uuid>, root_of: impl Fn(&[Uuid]) -> [u8; 32]) -> Self {
+        ids.sort_unstable();
+        ids.dedup();
+        let count = ids.len() as u64;
+        if ids.len() <= Self::MAX_IDS {
+            return Self {
+                count,
+                ids,
+                root: None,
+            };
+        }
+        let root = Some(hex::encode(root_of(&ids)));
+        Self {
+            count,
+            ids: Vec::new(),
+            root,
+        }
+    }
+}
 
 /// Implements `cqrs_es::DomainEvent` for an externally tagged enum: the event type is the
 /// variant's name, and the version is that of the format unless a variant says otherwise.
@@ -124,7 +156,7 @@ fn is_reason_or_nothing(commitments: &Commitments) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RecordListError {
     /// The number of ids is not that of the records.
-    #[error("{listed} ids are listed for {count} records; list each, up to {MAX_LISTED}")]
+    #[error("{listed} ids are listed for {count} records; list each, up to {max}", max = NamedRecords::MAX_IDS)]
     Count {
         /// How many records there are said to be.
         count: u64,
@@ -136,8 +168,9 @@ pub enum RecordListError {
     Twice(Uuid),
     /// More records than an entry lists, and their ids.
     #[error(
-        "{0} records are more than the {MAX_LISTED} that an entry lists; leave the ids out and \
-         give their Merkle root"
+        "{0} records are more than the {max} that an entry lists; leave the ids out and \
+         give their Merkle root",
+        max = NamedRecords::MAX_IDS
     )]
     TooMany(u64),
     /// More records than an entry lists, and no root.
@@ -147,7 +180,7 @@ pub enum RecordListError {
     )]
     RootRequired(u64),
     /// A root beside the ids.
-    #[error("up to {MAX_LISTED} records are listed; leave the Merkle root out")]
+    #[error("up to {max} records are listed; leave the Merkle root out", max = NamedRecords::MAX_IDS)]
     RootNotNeeded,
     /// More than 2^53.
     #[error("{0} records are more than an entry can state exactly (2^53)")]
@@ -155,7 +188,7 @@ pub enum RecordListError {
 }
 
 /// The ids as they stand in the entry: in ascending order, so that there is one way to write
-/// them. The root over more than [`MAX_LISTED`] ids is over that order, too.
+/// them. The root over more than [`NamedRecords::MAX_IDS`] is over that order, too.
 fn record_list(
     count: u64,
     mut ids: Vec<Uuid>,
@@ -164,7 +197,7 @@ fn record_list(
     if !is_exact(count) {
         return Err(RecordListError::TooLarge(count));
     }
-    if count > MAX_LISTED as u64 {
+    if count > NamedRecords::MAX_IDS as u64 {
         if !ids.is_empty() {
             return Err(RecordListError::TooMany(count));
         }

@@ -2,15 +2,17 @@
 //!
 //! What comes in: a row of the offices file. What goes out: `Registered` once, `Changed` with the
 //! names of what changed. What may fail: registering twice, changing what is not registered or
-//! nothing. What must stay true: the code never changes, and no office lies below itself.
+//! nothing. What must stay true: the code never changes.
 
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use super::{aggregate, domain_event, is_clean};
+use super::domain_event;
 use crate::model::office::OfficeFields;
 
 /// What happened to an office.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum OfficeEvent {
     /// It exists.
@@ -40,7 +42,7 @@ impl OfficeEvent {
 }
 
 /// What can be asked of an office.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum OfficeCommand {
     /// Register it.
     Register {
@@ -69,19 +71,10 @@ pub enum OfficeError {
     /// No change.
     #[error("nothing of this office changes")]
     NothingChanged,
-    /// The office above is the office itself.
-    #[error("an office cannot lie below itself; name the office above, or none")]
-    OwnParent,
-    /// A name that cannot stand in an entry.
-    #[error(
-        "a name has 1 to 200 characters in NFC, no blanks around it, no control characters; \
-         write it so or leave it out"
-    )]
-    Name,
 }
 
 /// The state of an office.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Office {
     /// What is known of it; nothing before it is registered.
     pub office: Option<OfficeFields>,
@@ -94,18 +87,23 @@ impl Office {
     /// See [`OfficeError`].
     pub fn decide(&self, command: OfficeCommand) -> Result<OfficeEvent, OfficeError> {
         match (command, &self.office) {
-            (OfficeCommand::Register { office }, None) => {
-                check_fields(&office)?;
-                Ok(OfficeEvent::Registered { office })
-            }
+            (OfficeCommand::Register { office }, None) => Ok(OfficeEvent::Registered { office }),
             (OfficeCommand::Register { .. }, Some(_)) => Err(OfficeError::AlreadyRegistered),
             (OfficeCommand::Change { .. }, None) => Err(OfficeError::NotRegistered),
             (OfficeCommand::Change { office }, Some(before)) => {
                 if office.code != before.code {
                     return Err(OfficeError::OtherCode);
                 }
-                check_fields(&office)?;
-                let changed = changed_fields(before, &office);
+                let changed: Vec<String> = [
+                    ("level", office.level != before.level),
+                    ("name_en", office.name_en != before.name_en),
+                    ("name_zh", office.name_zh != before.name_zh),
+                    ("parent", office.parent != before.parent),
+                ]
+                .into_iter()
+                .filter(|(_, differs)| *differs)
+                .map(|(name, _)| name.to_owned())
+                .collect();
                 if changed.is_empty() {
                     return Err(OfficeError::NothingChanged);
                 }
@@ -113,126 +111,94 @@ impl Office {
             }
         }
     }
+}
 
-    fn evolve(&mut self, event: &OfficeEvent) {
+impl Aggregate for Office {
+    const TYPE: &'static str = "office";
+    type Command = OfficeCommand;
+    type Event = OfficeEvent;
+    type Error = OfficeError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: Self::Command,
+        (): &Self::Services,
+        sink: &EventSink<Self>,
+    ) -> Result<(), Self::Error> {
+        let event = self.decide(command)?;
+        sink.write(event, self).await;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Self::Event) {
         self.office = Some(event.office().clone());
     }
 }
 
-aggregate!(Office, "office", OfficeCommand, OfficeEvent, OfficeError);
-
-fn check_fields(office: &OfficeFields) -> Result<(), OfficeError> {
-    if office.parent == Some(office.code) {
-        return Err(OfficeError::OwnParent);
-    }
-    let mut names = [&office.name_en, &office.name_zh].into_iter().flatten();
-    if names.all(|name| is_clean(name)) {
-        Ok(())
-    } else {
-        Err(OfficeError::Name)
-    }
-}
-
-/// In order of the names.
-fn changed_fields(before: &OfficeFields, after: &OfficeFields) -> Vec<String> {
-    [
-        ("level", after.level != before.level),
-        ("name_en", after.name_en != before.name_en),
-        ("name_zh", after.name_zh != before.name_zh),
-        ("parent", after.parent != before.parent),
-    ]
-    .into_iter()
-    .filter(|(_, differs)| *differs)
-    .map(|(name, _)| name.to_owned())
-    .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{accepts, refuses};
     use super::*;
     use crate::model::code::OfficeLevel;
     use crate::model::id::OfficeCode;
+    use cqrs_es::test::TestFramework;
 
-    fn code(text: &str) -> OfficeCode {
-        OfficeCode::parse(text).unwrap()
-    }
-
-    fn office(name: &str) -> OfficeFields {
+    fn office(code: &str, name: &str) -> OfficeFields {
         OfficeFields {
-            code: code("990101100001"),
+            code: OfficeCode::parse(code).unwrap(),
             level: OfficeLevel::Village,
             name_en: None,
             name_zh: Some(name.to_owned()),
-            parent: Some(code("990101100000")),
-        }
-    }
-
-    fn register(office: OfficeFields) -> OfficeCommand {
-        OfficeCommand::Register { office }
-    }
-
-    fn change(office: OfficeFields) -> OfficeCommand {
-        OfficeCommand::Change { office }
-    }
-
-    fn registered() -> OfficeEvent {
-        OfficeEvent::Registered {
-            office: office("第1社区"),
-        }
-    }
-
-    #[test]
-    fn an_office_is_registered_once() {
-        accepts::<Office>(&[], register(office("第1社区")), registered());
-        refuses::<Office>(
-            &[registered()],
-            register(office("第1社区")),
-            OfficeError::AlreadyRegistered,
-        );
-        for name in ["", " x", "x\n", "e\u{301}"] {
-            refuses::<Office>(&[], register(office(name)), OfficeError::Name);
-            refuses::<Office>(&[registered()], change(office(name)), OfficeError::Name);
-        }
-        let below_itself = OfficeFields {
-            parent: Some(code("990101100001")),
-            ..office("x")
-        };
-        refuses::<Office>(&[], register(below_itself.clone()), OfficeError::OwnParent);
-        refuses::<Office>(
-            &[registered()],
-            change(below_itself),
-            OfficeError::OwnParent,
-        );
-    }
-
-    #[test]
-    fn a_change_names_what_changed() {
-        let renamed = OfficeFields {
-            level: OfficeLevel::Facility,
-            name_en: Some("First".to_owned()),
-            name_zh: None,
             parent: None,
-            ..office("")
-        };
-        let changed = OfficeEvent::Changed {
-            changed: ["level", "name_en", "name_zh", "parent"]
-                .map(str::to_owned)
-                .to_vec(),
-            office: renamed.clone(),
-        };
-        assert_eq!(changed.office(), &renamed);
-        accepts::<Office>(&[registered()], change(renamed.clone()), changed.clone());
-        refuses::<Office>(&[], change(renamed.clone()), OfficeError::NotRegistered);
-        refuses::<Office>(
-            &[registered(), changed],
-            change(renamed),
-            OfficeError::NothingChanged,
+        }
+    }
+
+    #[test]
+    fn an_office_is_registered_once_and_changed() {
+        let framework = || TestFramework::<Office>::with(());
+        let (first, second) = (
+            office("990101100001", "第1社区"),
+            office("990101100001", "第一社区"),
         );
-        let other = OfficeFields {
-            code: code("990101100002"),
-            ..office("第1社区")
+        let registered = OfficeEvent::Registered {
+            office: first.clone(),
         };
-        refuses::<Office>(&[registered()], change(other), OfficeError::OtherCode);
+        framework()
+            .given_no_previous_events()
+            .when(OfficeCommand::Register {
+                office: first.clone(),
+            })
+            .then_expect_events(vec![registered.clone()]);
+        framework()
+            .given(vec![registered.clone()])
+            .when(OfficeCommand::Register {
+                office: first.clone(),
+            })
+            .then_expect_error(OfficeError::AlreadyRegistered);
+        framework()
+            .given_no_previous_events()
+            .when(OfficeCommand::Change {
+                office: first.clone(),
+            })
+            .then_expect_error(OfficeError::NotRegistered);
+        framework()
+            .given(vec![registered.clone()])
+            .when(OfficeCommand::Change { office: first })
+            .then_expect_error(OfficeError::NothingChanged);
+        framework()
+            .given(vec![registered.clone()])
+            .when(OfficeCommand::Change {
+                office: second.clone(),
+            })
+            .then_expect_events(vec![OfficeEvent::Changed {
+                changed: vec!["name_zh".to_owned()],
+                office: second,
+            }]);
+        framework()
+            .given(vec![registered])
+            .when(OfficeCommand::Change {
+                office: office("990101100002", "x"),
+            })
+            .then_expect_error(OfficeError::OtherCode);
     }
 }

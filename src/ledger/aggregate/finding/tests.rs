@@ -65,8 +65,34 @@ fn actor() -> String {
     "supervisor-2".to_owned()
 }
 
-/// Every step after the first: the command, the event, and the stage that follows.
-fn steps() -> Vec<(Step, FindingCommand, FindingEvent, FindingStage)> {
+/// A step: the command, the event, and the stage that follows.
+type Stepped = (Step, FindingCommand, FindingEvent, FindingStage);
+
+/// Every step after the first.
+fn steps() -> Vec<Stepped> {
+    let mut steps = steps_of_people();
+    steps.extend(steps_of_runs());
+    steps
+}
+
+fn steps_of_runs() -> [Stepped; 2] {
+    [
+        (
+            Step::Clear,
+            FindingCommand::Clear { position: 20 },
+            FindingEvent::Cleared { position: 20 },
+            FindingStage::Cleared,
+        ),
+        (
+            Step::MarkUnrepeatable,
+            FindingCommand::MarkUnrepeatable { erasure: 20 },
+            FindingEvent::Unrepeatable { erasure: 20 },
+            FindingStage::Unrepeatable,
+        ),
+    ]
+}
+
+fn steps_of_people() -> Vec<Stepped> {
     let (actor, commitments) = (actor(), reason());
     vec![
         (
@@ -122,18 +148,6 @@ fn steps() -> Vec<(Step, FindingCommand, FindingEvent, FindingStage)> {
                 until: day(1),
             },
             FindingStage::Waived(day(1)),
-        ),
-        (
-            Step::Clear,
-            FindingCommand::Clear { position: 20 },
-            FindingEvent::Cleared { position: 20 },
-            FindingStage::Cleared,
-        ),
-        (
-            Step::MarkUnrepeatable,
-            FindingCommand::MarkUnrepeatable { erasure: 20 },
-            FindingEvent::Unrepeatable { erasure: 20 },
-            FindingStage::Unrepeatable,
         ),
     ]
 }

@@ -1,0 +1,119 @@
+//! What can go wrong, and the exit code that says so.
+
+use crate::audit::verify::VerifyError;
+use crate::intake::IntakeError;
+use crate::ledger::history::HistoryError;
+use crate::ledger::request::{LedgerError, Refusal};
+use crate::model::cell::CellError;
+use crate::registers::RegisterError;
+use crate::report::ReportError;
+use crate::seal::sealer::SealError;
+use crate::simulate::SimulateError;
+use crate::store::StoreError;
+
+/// Everything that a command can fail with.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sealer.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A history.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// One request.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A cell of a single record.
+    #[error(transparent)]
+    Cell(#[from] CellError),
+    /// Files that were delivered.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// The registers.
+    #[error(transparent)]
+    Registers(#[from] RegisterError),
+    /// A report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The generator.
+    #[error(transparent)]
+    Simulate(#[from] SimulateError),
+    /// The check itself could not run.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The command was used wrongly.
+    #[error("{0}")]
+    Usage(String),
+    /// The log is not what it must be.
+    #[error("integrity failure: {0}")]
+    Integrity(String),
+    /// Some rows were refused; everything else was recorded.
+    #[error("{refused} rows were refused; they are in {file}")]
+    RowsRefused {
+        /// How many.
+        refused: u64,
+        /// Where they are.
+        file: String,
+    },
+    /// A file.
+    #[error("failed to {doing} {path}: {source}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// Exit codes, one meaning each.
+pub mod exit {
+    /// An error that no other code names.
+    pub const UNEXPECTED: u8 = 1;
+    /// The command was used wrongly.
+    pub const USAGE: u8 = 2;
+    /// Findings at or above the asked level.
+    pub const FINDINGS: u8 = 10;
+    /// The log is not what it must be.
+    pub const INTEGRITY: u8 = 11;
+    /// Some rows were refused.
+    pub const ROWS_REFUSED: u8 = 12;
+    /// The store cannot be reached.
+    pub const UNAVAILABLE: u8 = 20;
+    /// The caller may not do this.
+    pub const NOT_PERMITTED: u8 = 21;
+}
+
+impl AppError {
+    /// The exit code.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self {
+            Self::Usage(_) | Self::Cell(_) | Self::Refused(_) => exit::USAGE,
+            Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
+                exit::INTEGRITY
+            }
+            Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
+            Self::RowsRefused { .. } => exit::ROWS_REFUSED,
+            Self::Store(error)
+            | Self::Ledger(LedgerError::Store(error))
+            | Self::Seal(SealError::Store(error)) => store_code(error),
+            _ => exit::UNEXPECTED,
+        }
+    }
+}
+
+const fn store_code(error: &StoreError) -> u8 {
+    match error {
+        StoreError::Integrity { .. } => exit::INTEGRITY,
+        StoreError::Missing { .. } | StoreError::Exists { .. } => exit::USAGE,
+        _ => exit::UNAVAILABLE,
+    }
+}

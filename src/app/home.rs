@@ -1,0 +1,307 @@
+//! The folder of a ledger.
+//!
+//! ```text
+//! ledger/ledger.db         entries, checkpoints, hash tiles
+//! ledger/vault.db          sealed fields, tokens
+//! ledger/registers/        derived; may be deleted
+//! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
+//! ledger/keys/master.keys  wrap the records' keys, one per line    0600
+//! ledger/keys/signing.key  signs checkpoints                       0600
+//! ledger/keys/signed.json  what was signed last                    0600
+//! ledger/log.vkey          the public key, to hand out
+//! ```
+//!
+//! What comes in: the path. What goes out: an open ledger. What may fail: files that are missing
+//! or do not belong together. What must stay true: `init` never overwrites anything.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rand_core::OsRng;
+use uuid::Uuid;
+
+use super::AppError;
+use crate::ledger::aggregate::log::{Log, LogCommand};
+use crate::ledger::aggregate::office::OfficeEvent;
+use crate::ledger::execute::{Ledger, year_key_ends};
+use crate::ledger::keys::{LedgerKeys, MasterKeys, Secret};
+use crate::ledger::request::{Command, Context, For, fold};
+use crate::model::entry::Entry;
+use crate::model::office::OfficeDirectory;
+use crate::model::time::Timestamp;
+use crate::registers::Registers;
+use crate::seal::checkpoint::Checkpoint;
+use crate::seal::keys::{SigningKey, VerifierKey};
+use crate::seal::sealer::Sealer;
+use crate::seal::state::{SignedState, StateFile};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, Vault};
+
+/// How a ledger is to be.
+#[derive(Debug, Clone, Default)]
+pub struct InitOptions {
+    /// Whether times come from the reports: demonstrations, training, tests.
+    pub simulated_clock: bool,
+    /// The origin line of its checkpoints; made up from its id when not given.
+    pub origin: Option<String>,
+}
+
+/// An open ledger with everything that belongs to it.
+pub struct App {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Signs checkpoints.
+    pub sealer: Sealer,
+    /// What was signed last.
+    pub state: StateFile,
+    /// The origin of the log.
+    pub origin: String,
+    /// The keys that sign, as entries name them.
+    pub verifier_keys: Vec<VerifierKey>,
+    /// The acting person or system.
+    pub actor: String,
+    store: Arc<SqliteStore>,
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
+    let path = path.display().to_string();
+    move |source| AppError::File { doing, path, source }
+}
+
+/// Writes a new file that only its owner can read; refuses to overwrite.
+fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(failed("create", path))?;
+    file.write_all(text.as_bytes()).map_err(failed("write", path))?;
+    file.sync_all().map_err(failed("flush", path))
+}
+
+fn read_file(path: &Path) -> Result<zeroize::Zeroizing<String>, AppError> {
+    fs::read_to_string(path).map(zeroize::Zeroizing::new).map_err(failed("read", path))
+}
+
+fn keys_folder(folder: &Path) -> PathBuf {
+    folder.join("keys")
+}
+
+/// Master keys, one per line: a number and 64 hexadecimal digits.
+fn read_master_keys(path: &Path) -> Result<MasterKeys, AppError> {
+    let text = read_file(path)?;
+    let mut keys = BTreeMap::new();
+    for (line, row) in (1..).zip(text.lines().filter(|row| !row.trim().is_empty())) {
+        let wrong = || AppError::Usage(format!("{} line {line} is no key", path.display()));
+        let (number, secret) = row.split_once(' ').ok_or_else(wrong)?;
+        let number = number.parse().map_err(|_| wrong())?;
+        keys.insert(number, Secret::from_hex(secret).ok_or_else(wrong)?);
+    }
+    MasterKeys::new(keys)
+        .ok_or_else(|| AppError::Usage(format!("{} has no key", path.display())))
+}
+
+impl App {
+    /// Creates a ledger, its vault and its keys, and opens it.
+    ///
+    /// # Errors
+    /// When there is something already, or the folder cannot be written.
+    pub async fn init(folder: &Path, options: &InitOptions) -> Result<Self, AppError> {
+        let keys = keys_folder(folder);
+        for path in [keys.clone(), folder.join("ledger.db"), folder.join("vault.db")] {
+            if path.exists() {
+                let path = path.display().to_string();
+                return Err(crate::store::StoreError::Exists { path }.into());
+            }
+        }
+        fs::create_dir_all(&keys).map_err(failed("create", &keys))?;
+        #[cfg(unix)]
+        fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(failed("protect", &keys))?;
+        let ledger_id = Uuid::new_v8(rand::random());
+        let origin = options.origin.clone().unwrap_or_else(|| {
+            let clock = if options.simulated_clock { "simulated/" } else { "" };
+            format!("vitaledger.invalid/{clock}{}", ledger_id.simple())
+        });
+        let signing = SigningKey::generate(&mut OsRng, &origin)
+            .map_err(|error| AppError::Usage(format!("the origin cannot be used: {error}")))?;
+        let secret = Secret::generate(&mut rand::rng());
+        let master = Secret::generate(&mut rand::rng());
+        write_secret(&keys.join("ledger.key"), &format!("{}\n", secret.to_hex().as_str()))?;
+        write_secret(&keys.join("master.keys"), &format!("1 {}\n", master.to_hex().as_str()))?;
+        write_secret(&keys.join("signing.key"), &format!("{}\n", signing.encoded().as_str()))?;
+        let vkey = folder.join("log.vkey");
+        fs::write(&vkey, format!("{}\n", signing.verifier_key())).map_err(failed("write", &vkey))?;
+        StateFile::new(keys.join("signed.json"))
+            .write(&SignedState::new(&origin))
+            .map_err(|error| AppError::Usage(error.to_string()))?;
+        SqliteStore::create(folder, ledger_id).await?;
+        let mut app = Self::open_parts(folder, ledger_id, options.simulated_clock, origin.clone()).await?;
+        let verifier_key = signing.verifier_key().to_string();
+        app.verifier_keys = vec![signing.verifier_key().clone()];
+        let simulated_clock = options.simulated_clock;
+        let open = For::<Log> {
+            stream: ledger_id,
+            sealed: None,
+            build: Box::new(move |_| LogCommand::Open {
+                ledger_id,
+                origin: origin.clone(),
+                predecessor: None,
+                simulated_clock,
+                verifier_key: verifier_key.clone(),
+            }),
+        };
+        let context = app.context(None);
+        app.ledger.execute_one(&context, Command::Stream(Box::new(open))).await??;
+        app.seal().await?;
+        Ok(app)
+    }
+
+    /// Opens a ledger.
+    ///
+    /// # Errors
+    /// When there is none, files are missing, or they do not belong together.
+    pub async fn open(folder: &Path) -> Result<Self, AppError> {
+        let store = SqliteStore::open(folder).await?;
+        let first = store.entry(0).await?.ok_or_else(|| {
+            AppError::Integrity("entry 0, which names the ledger, is missing".to_owned())
+        })?;
+        let entry = Entry::parse(&first.bytes)
+            .map_err(|error| AppError::Integrity(format!("entry 0 cannot be read: {error}")))?;
+        let ledger_id = entry.aggregate_id;
+        let stream = store.streams(&[ledger_id]).await?.remove(&ledger_id).unwrap_or_default();
+        let log: Log = fold(&stream).map_err(AppError::Integrity)?;
+        let named = store.vault_of().await?;
+        store.close().await;
+        if log.ledger_id != Some(ledger_id) || named != Some(ledger_id) {
+            let what = "ledger.db and vault.db are not of the same ledger";
+            return Err(AppError::Integrity(what.to_owned()));
+        }
+        let origin = log.origin.unwrap_or_default();
+        let mut app = Self::open_parts(folder, ledger_id, log.simulated_clock, origin).await?;
+        app.verifier_keys = log
+            .verifier_keys
+            .iter()
+            .map(|key| key.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|error| AppError::Integrity(format!("a key in the log: {error}")))?;
+        Ok(app)
+    }
+
+    async fn open_parts(
+        folder: &Path,
+        ledger_id: Uuid,
+        simulated: bool,
+        origin: String,
+    ) -> Result<Self, AppError> {
+        let keys = keys_folder(folder);
+        let ledger_key = keys.join("ledger.key");
+        let secret = Secret::from_hex(&read_file(&ledger_key)?)
+            .ok_or_else(|| AppError::Usage(format!("{} is no key", ledger_key.display())))?;
+        let master = read_master_keys(&keys.join("master.keys"))?;
+        let signing = SigningKey::parse(read_file(&keys.join("signing.key"))?.trim())
+            .map_err(|error| AppError::Usage(format!("the signing key: {error}")))?;
+        let store = Arc::new(SqliteStore::open(folder).await?);
+        let state = StateFile::new(keys.join("signed.json"));
+        let sealer = Sealer::new(store.clone(), signing, state.clone());
+        let ledger = Ledger::new(
+            ledger_id,
+            simulated,
+            store.clone(),
+            store.clone(),
+            LedgerKeys::new(&secret),
+            master,
+        );
+        Ok(Self {
+            folder: folder.to_owned(),
+            ledger: Arc::new(ledger),
+            sealer,
+            state,
+            origin,
+            verifier_keys: Vec::new(),
+            actor: "operator".to_owned(),
+            store,
+        })
+    }
+
+    /// The store, as the port.
+    #[must_use]
+    pub fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    /// The vault, as the port.
+    #[must_use]
+    pub fn vault(&self) -> Arc<dyn Vault> {
+        self.store.clone()
+    }
+
+    /// Closes the databases, so that their write-ahead logs are folded in.
+    pub async fn close(self) {
+        let Self { ledger, sealer, store, .. } = self;
+        drop((ledger, sealer));
+        if let Some(store) = Arc::into_inner(store) {
+            store.close().await;
+        }
+    }
+
+    /// The frame of a request; `until` bounds a simulated clock.
+    #[must_use]
+    pub fn context(&self, until: Option<Timestamp>) -> Context {
+        let until = until.unwrap_or_else(Timestamp::now);
+        Context { actor: self.actor.clone(), import_id: None, until }
+    }
+
+    /// Seals what was appended, and destroys keys of statistical years whose time has passed.
+    ///
+    /// # Errors
+    /// When the log is not what was signed before, or the store fails.
+    pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
+        let sealed = self.sealer.tick().await?;
+        let head = self.store.head().await?;
+        let today =
+            if self.ledger.simulated { head.recorded_at.date() } else { Timestamp::now().date() };
+        for year in self.store.years().await? {
+            if today > year_key_ends(year) {
+                self.store.destroy_year(year).await?;
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// The offices as of a number of entries.
+    ///
+    /// # Errors
+    /// When the store fails or an entry does not read.
+    pub async fn offices(&self, size: u64) -> Result<OfficeDirectory, AppError> {
+        let mut directory = OfficeDirectory::default();
+        for stored in self.store.entries_of_type("office").await? {
+            if stored.position >= size {
+                break;
+            }
+            let event: OfficeEvent = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str(entry.payload.get()))
+                .map_err(|error| {
+                    AppError::Integrity(format!("position {}: {error}", stored.position))
+                })?;
+            directory.insert(event.office().clone());
+        }
+        Ok(directory)
+    }
+
+    /// The registers, caught up.
+    ///
+    /// # Errors
+    /// When the store fails or an entry does not read.
+    pub async fn registers(&self) -> Result<Registers, AppError> {
+        let folder = self.folder.join("registers");
+        let mut registers = Registers::open(folder, self.ledger.id, self.store())?;
+        registers.catch_up().await?;
+        Ok(registers)
+    }
+}

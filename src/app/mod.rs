@@ -1,0 +1,16 @@
+//! The application: a ledger with everything that belongs to it, opened from a folder.
+//!
+//! What comes in: a folder (and its keys). What goes out: an [`App`] on which every command of
+//! the command line, and later of the network interfaces, is a method. What may fail:
+//! [`AppError`], which knows its exit code. What must stay true: whatever appends ends with a
+//! sealed log.
+
+pub mod erase;
+pub mod error;
+pub mod home;
+pub mod importing;
+pub mod reading;
+pub mod records;
+
+pub use error::AppError;
+pub use home::{App, InitOptions};

@@ -1,0 +1,203 @@
+//! The sealer: new entries become leaves of the tree, and the tree a signed checkpoint.
+//!
+//! What comes in: what was appended since the last checkpoint. What goes out: a signed note, and
+//! the hash tiles that were completed. What may fail: a store that is not there; and, as a stop
+//! of its own ([`SealError::Integrity`]), a log that does not extend what was signed before. What
+//! must stay true: every leaf is hashed again from its bytes before it is signed; the state
+//! beside the key is durable before the note is stored; recovery runs the same code as normal
+//! work, from the newest checkpoint in the store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::checkpoint::{Checkpoint, CheckpointError};
+use super::keys::SigningKey;
+use super::merkle::{Hash, TreeError};
+use super::state::{SignedState, StateError, StateFile};
+use super::tiles::{HashTiles, TILE_WIDTH, Tile};
+use crate::model::entry::leaf_hash;
+use crate::store::{Store, StoreError, StoredTile};
+
+/// Entries that are read at once.
+const BATCH: u64 = 4096;
+
+/// Why nothing was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The state beside the key.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The note.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The log is not an extension of what was signed.
+    #[error("integrity failure: {what}; nothing is signed until this is resolved")]
+    Integrity {
+        /// What does not fit.
+        what: String,
+    },
+}
+
+impl SealError {
+    /// Whether the log itself is in doubt, not only the way to it.
+    #[must_use]
+    pub const fn is_integrity(&self) -> bool {
+        matches!(self, Self::Integrity { .. } | Self::Tree(_))
+    }
+}
+
+/// Signs checkpoints of one log.
+pub struct Sealer {
+    store: Arc<dyn Store>,
+    key: SigningKey,
+    state: StateFile,
+}
+
+impl Sealer {
+    /// With the key of the log, and the file that says what it signed last.
+    #[must_use]
+    pub const fn new(store: Arc<dyn Store>, key: SigningKey, state: StateFile) -> Self {
+        Self { store, key, state }
+    }
+
+    /// Seals what is new. `None` when the newest checkpoint covers everything.
+    ///
+    /// # Errors
+    /// See [`SealError`].
+    pub async fn tick(&self) -> Result<Option<Checkpoint>, SealError> {
+        let signed = self.state.read()?;
+        let head = self.store.head().await?;
+        if head.size < signed.size {
+            return Err(SealError::Integrity {
+                what: format!(
+                    "the log has {} entries, but {} were signed: it was cut off or is an older copy",
+                    head.size, signed.size
+                ),
+            });
+        }
+        let mut newest = None;
+        // Twice only after a crash between the state and the store: the signed note first.
+        loop {
+            let signed = self.state.read()?;
+            let stored = self.newest(&signed).await?;
+            let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
+            let target = if stored_size < signed.size { signed.size } else { head.size };
+            if stored_size == target {
+                return Ok(newest);
+            }
+            let mut tiles = self.tree_at(stored_size).await?;
+            if let Some(stored) = &stored
+                && tiles.root() != *stored.root()
+            {
+                return Err(SealError::Integrity {
+                    what: format!(
+                        "the tiles are not those of the checkpoint of size {stored_size}"
+                    ),
+                });
+            }
+            let completed = self.extend(&mut tiles, target, &signed).await?;
+            newest = Some(self.sign(&signed, &tiles, &completed).await?);
+        }
+    }
+
+    /// The newest checkpoint in the store, which must not be newer than what was signed.
+    async fn newest(&self, signed: &SignedState) -> Result<Option<Checkpoint>, SealError> {
+        let Some((size, note)) = self.store.newest_checkpoint().await? else { return Ok(None) };
+        let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
+        let fits = checkpoint.size() == size && size <= signed.size;
+        if !fits || (size == signed.size && checkpoint.root().to_string() != signed.root) {
+            return Err(SealError::Integrity {
+                what: format!(
+                    "the newest checkpoint in the store has size {size}, but {} was signed last",
+                    signed.size
+                ),
+            });
+        }
+        Ok(Some(checkpoint))
+    }
+
+    /// The edge of the tree at a size whose full tiles are stored.
+    async fn tree_at(&self, size: u64) -> Result<HashTiles, SealError> {
+        let width = TILE_WIDTH as u64;
+        let mut read: HashMap<(u8, u64), Vec<u8>> = HashMap::new();
+        let mut hashes = size;
+        for level in 0u8.. {
+            // Full tiles of this level whose parent is not full yet.
+            let full = hashes / width;
+            for number in (full / width * width)..full {
+                if let Some(tile) = self.store.tile(level, number).await? {
+                    read.insert((level, number), tile);
+                }
+            }
+            hashes = full;
+            if full == 0 {
+                break;
+            }
+        }
+        let first = size / width * width;
+        let tail = self.store.entries(first, size - first).await?;
+        let tail: Vec<Hash> = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes))).collect();
+        Ok(HashTiles::load(size, &tail, |level, number| read.get(&(level, number)).cloned())?)
+    }
+
+    /// Hashes the entries up to `size` into the tree.
+    async fn extend(
+        &self,
+        tiles: &mut HashTiles,
+        size: u64,
+        signed: &SignedState,
+    ) -> Result<Vec<Tile>, SealError> {
+        let mut completed = Vec::new();
+        let passes = |tiles: &HashTiles| {
+            if tiles.size() == signed.size && tiles.root().to_string() != signed.root {
+                let what = format!("the root at size {} is not the one signed", signed.size);
+                return Err(SealError::Integrity { what });
+            }
+            Ok(())
+        };
+        passes(tiles)?;
+        while tiles.size() < size {
+            let from = tiles.size();
+            let batch = self.store.entries(from, BATCH.min(size - from)).await?;
+            if batch.is_empty() || batch.iter().zip(from..).any(|(e, at)| e.position != at) {
+                let what = format!("the log has a gap at or after position {from}");
+                return Err(SealError::Integrity { what });
+            }
+            let leaves = batch.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
+            completed.extend(tiles.append(leaves));
+            passes(tiles)?;
+        }
+        Ok(completed)
+    }
+
+    async fn sign(
+        &self,
+        signed: &SignedState,
+        tiles: &HashTiles,
+        completed: &[Tile],
+    ) -> Result<Checkpoint, SealError> {
+        let checkpoint = Checkpoint::new(&signed.origin, tiles.size(), tiles.root())?;
+        let note = checkpoint.sign(&self.key)?;
+        // A crash between the two leaves a state that is ahead of the store; Ed25519 is
+        // deterministic, so the next tick signs the same note again, without a new state.
+        if tiles.size() > signed.size {
+            self.state.write(&signed.after(tiles.size(), &tiles.root(), &note))?;
+        }
+        let stored: Vec<StoredTile> = completed
+            .iter()
+            .map(|tile| StoredTile {
+                level: tile.level,
+                number: tile.index,
+                hashes: tile.bytes.clone(),
+            })
+            .collect();
+        self.store.save_checkpoint(tiles.size(), &note, &stored).await?;
+        Ok(checkpoint)
+    }
+}
