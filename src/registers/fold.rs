@@ -38,8 +38,8 @@ pub(super) struct Tail {
     pub(super) first: Position,
     /// First position that is not in it.
     pub(super) next: Position,
-    /// RFC 6962 leaf hash of the last entry; zeros when there is none.
-    pub(super) last_leaf: Hash,
+    /// The last entry; empty when there is none.
+    last_entry: Vec<u8>,
     rows: [Vec<RegisterRow>; RecordKind::ALL.len()],
     entries: Sha256,
 }
@@ -50,7 +50,7 @@ impl Tail {
         Self {
             first,
             next: first,
-            last_leaf: Hash([0; 32]),
+            last_entry: Vec::new(),
             rows: RecordKind::ALL.map(|_| Vec::new()),
             entries: Sha256::new(),
         }
@@ -64,6 +64,11 @@ impl Tail {
     /// SHA-256 over the entries so far, each preceded by its length as a big-endian u32.
     pub(super) fn entries_digest(&self) -> [u8; 32] {
         self.entries.clone().finalize().into()
+    }
+
+    /// RFC 6962 leaf hash of the last entry.
+    pub(super) fn last_leaf(&self) -> Hash {
+        leaf_hash(&self.last_entry)
     }
 
     /// Takes the next entry, or leaves everything as it is.
@@ -83,7 +88,7 @@ impl Tail {
         let length = u32::try_from(stored.bytes.len()).unwrap_or(u32::MAX);
         self.entries.update(length.to_be_bytes());
         self.entries.update(&stored.bytes);
-        self.last_leaf = leaf_hash(&stored.bytes);
+        self.last_entry.clone_from(&stored.bytes);
         self.next += 1;
         if let Some(row) = row {
             self.rows[row.kind() as usize].push(row);

@@ -188,12 +188,14 @@ impl Registers {
     /// # Errors
     /// See [`Registers::catch_up`]; and when the folders cannot be swapped.
     pub async fn rebuild(&mut self) -> Result<CatchUp> {
-        let new = beside(&self.folder, "rebuilt");
-        remove_folder(&new)?;
         let store = Arc::clone(&self.store);
         // Under a name that is not taken for complete until it is.
-        let unfinished = beside(&self.folder, "unfinished");
+        let (unfinished, new) = (
+            beside(&self.folder, "unfinished"),
+            beside(&self.folder, "rebuilt"),
+        );
         remove_folder(&unfinished)?;
+        remove_folder(&new)?;
         let mut rebuilt = Self::open_with(
             unfinished.clone(),
             self.ledger_id,
@@ -202,7 +204,6 @@ impl Registers {
         )?;
         let done = rebuilt.catch_up().await?;
         std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
-        remove_folder(&self.folder)?;
         finish_swap(&self.folder)?;
         rebuilt.folder.clone_from(&self.folder);
         *self = rebuilt;
@@ -225,13 +226,19 @@ fn remove_folder(folder: &Path) -> Result<()> {
 }
 
 /// Puts a complete rebuild in its place: the last step of [`Registers::rebuild`], or what a crash
-/// left of it.
+/// left of it. Removes what is of no use any more.
 fn finish_swap(folder: &Path) -> Result<()> {
-    let new = beside(folder, "rebuilt");
+    let (new, old) = (beside(folder, "rebuilt"), beside(folder, "replaced"));
     if new.exists() {
-        remove_folder(folder)?;
+        remove_folder(&old)?;
+        match std::fs::rename(folder, &old) {
+            // A crash between the two renames.
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => (),
+            renamed => renamed.map_err(failed("set aside", folder))?,
+        }
         std::fs::rename(&new, folder).map_err(failed("put in place", folder))?;
         folder.parent().map_or(Ok(()), flush_folder)?;
     }
+    remove_folder(&old)?;
     remove_folder(&beside(folder, "unfinished"))
 }

@@ -32,8 +32,8 @@ use super::{RegisterError, Result};
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 
-/// Positions in a segment. At about 100 bytes a row a file has some 6 MB, and the tail in memory
-/// that grows into the next segment stays below 64 MB.
+/// Positions in a segment: a file has a few megabytes, and the tail in memory that grows into the
+/// next segment some tens of them.
 pub const SEGMENT_EVENTS: u64 = 65_536;
 /// Version of the manifest and of what it says about files.
 const FORMAT: u32 = 1;
@@ -123,7 +123,9 @@ pub(super) struct Segment {
     pub(super) columns_sha256: String,
     /// SHA-256 over all entries in it, each preceded by its length as a big-endian u32.
     pub(super) entries_sha256: String,
-    /// RFC 6962 leaf hash of its last entry: one look at the store tells a stale segment.
+    /// RFC 6962 leaf hash of its last entry. Event ids are fresh for every append, so one look at
+    /// the store tells a segment of a ledger that went another way; a changed entry in the middle
+    /// is found by the check, which reads them all.
     pub(super) last_leaf_sha256: String,
     /// By kind.
     pub(super) files: BTreeMap<String, FileOfKind>,
@@ -228,7 +230,7 @@ pub(super) fn write(folder: &Path, ledger_id: Uuid, number: u64, tail: &Tail) ->
         end: tail.next,
         columns_sha256: hex::encode(columns_digest()),
         entries_sha256: hex::encode(tail.entries_digest()),
-        last_leaf_sha256: hex::encode(tail.last_leaf.0),
+        last_leaf_sha256: hex::encode(tail.last_leaf().0),
         files,
     };
     let manifests = folder.join(MANIFESTS);
