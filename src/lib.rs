@@ -4,5 +4,6 @@
 pub mod ledger;
 pub mod model;
 pub mod registers;
+pub mod report;
 pub mod seal;
 pub mod store;

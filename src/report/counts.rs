@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use chrono::{Datelike, Months, NaiveDate};
 use serde::Serialize;
 
-use super::rational::Rational;
 use super::targets::Targets;
 use crate::model::code::{Flow, MaritalStatus, OfficeLevel, RegistrationKind, Sex, Source};
 use crate::model::fields::{DisbursementFields, ReturnFields};
@@ -53,14 +52,14 @@ pub struct MonthOfBirths {
     /// Births that happened in it.
     pub register: u64,
     /// Births in the monthly returns; `None` when no office sent one.
-    pub returned: Option<Rational>,
+    pub returned: Option<i128>,
 }
 
 /// What the monthly returns of the villages sum up to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MonthlyReturns {
     /// Sum of their births.
-    pub births: Rational,
+    pub births: i128,
     /// Returns that are there.
     pub received: u64,
     /// Returns that are expected: one a month from every village.
@@ -268,7 +267,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The value of `births` in the last submitted return of each village and month.
-    fn returned_births(&self, period: Period) -> HashMap<(OfficeCode, Period), Rational> {
+    fn returned_births(&self, period: Period) -> HashMap<(OfficeCode, Period), i128> {
         let village = |code: &OfficeCode| {
             let office = self.snapshot.offices.get(*code);
             office.is_some_and(|office| office.level == OfficeLevel::Village)
@@ -283,7 +282,7 @@ impl<'a> Scope<'a> {
         };
         self.last_submitted(monthly)
             .into_iter()
-            .filter_map(|(key, text)| Some((key, Rational::of_decimal(&text)?)))
+            .filter_map(|(key, text)| Some((key, text.parse().ok()?)))
             .collect()
     }
 
@@ -310,19 +309,14 @@ impl<'a> Scope<'a> {
 
     fn months(&self, period: Period) -> (Vec<MonthOfBirths>, MonthlyReturns) {
         let returned = self.returned_births(period);
-        let sum = |values: &mut dyn Iterator<Item = &Rational>| {
-            values.fold(Rational::whole(0), |sum, value| {
-                sum.plus(*value).unwrap_or(sum)
-            })
-        };
         let months: Vec<_> = months_of(period)
             .map(|month| {
-                let mut values = returned.iter().filter(|((_, m), _)| *m == month).peekable();
-                let any = values.peek().is_some();
+                let of_month = returned.iter().filter(|((_, m), _)| *m == month);
+                let values: Vec<i128> = of_month.map(|(_, value)| *value).collect();
                 MonthOfBirths {
                     month,
                     register: self.births(month).total,
-                    returned: any.then(|| sum(&mut values.map(|(_, value)| value))),
+                    returned: (!values.is_empty()).then(|| values.iter().sum()),
                 }
             })
             .collect();
@@ -331,7 +325,7 @@ impl<'a> Scope<'a> {
             office.is_some_and(|office| office.level == OfficeLevel::Village)
         }));
         let returns = MonthlyReturns {
-            births: sum(&mut returned.values()),
+            births: returned.values().sum(),
             received: returned.len() as u64,
             expected: villages * months.len() as u64,
         };

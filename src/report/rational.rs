@@ -62,17 +62,6 @@ impl Rational {
         self.denominator
     }
 
-    /// The sum.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Option<Self> {
-        let left = self.numerator.checked_mul(other.denominator)?;
-        let right = other.numerator.checked_mul(self.denominator)?;
-        Self::new(
-            left.checked_add(right)?,
-            self.denominator.checked_mul(other.denominator)?,
-        )
-    }
-
     /// The product.
     #[must_use]
     pub fn times(self, other: Self) -> Option<Self> {
@@ -198,14 +187,12 @@ impl Ord for Rational {
                 )
             };
             let ((whole_a, rest_a), (whole_b, rest_b)) = (parts(a), parts(b));
-            let order = whole_a
-                .cmp(&whole_b)
-                .then_with(|| match (rest_a, rest_b) {
-                    (0, 0) => Ordering::Equal,
-                    (0, _) => Ordering::Less,
-                    (_, 0) => Ordering::Greater,
-                    _ => Ordering::Equal,
-                });
+            let order = whole_a.cmp(&whole_b).then_with(|| match (rest_a, rest_b) {
+                (0, 0) => Ordering::Equal,
+                (0, _) => Ordering::Less,
+                (_, 0) => Ordering::Greater,
+                _ => Ordering::Equal,
+            });
             if order != Ordering::Equal || rest_a == 0 {
                 return if turned { order.reverse() } else { order };
             }
@@ -275,7 +262,12 @@ mod tests {
         assert_eq!(fraction(1, 2).over(Rational::whole(0)), None);
         let huge = Rational::whole(i128::MAX);
         assert_eq!(huge.times(huge), None);
-        assert!(fraction(i128::MAX, i128::MAX - 1) > fraction(i128::MAX - 1, i128::MAX - 2).over(Rational::whole(2)).unwrap());
+        assert!(
+            fraction(i128::MAX, i128::MAX - 1)
+                > fraction(i128::MAX - 1, i128::MAX - 2)
+                    .over(Rational::whole(2))
+                    .unwrap()
+        );
     }
 
     proptest! {

@@ -171,9 +171,7 @@ pub fn clopper_pearson(successes: u64, trials: u64) -> Interval {
     let low = if successes == 0 || trials == 0 {
         0.0
     } else {
-        turning_point(0.0, 1.0, |p| {
-            binomial_at_least(successes, trials, p) > TAIL
-        })
+        turning_point(0.0, 1.0, |p| binomial_at_least(successes, trials, p) > TAIL)
     };
     let high = if successes >= trials {
         1.0
