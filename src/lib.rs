@@ -3,11 +3,12 @@
 
 pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod intake;
 pub mod ledger;
 pub mod model;
 pub mod registers;
-
+pub mod report;
 pub mod seal;
 pub mod simulate;
 pub mod store;

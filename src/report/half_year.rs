@@ -1,0 +1,309 @@
+//! The half-year report of an office.
+//!
+//! What comes in: a snapshot, an office, a period (any; the half-year is the usual one) and the
+//! targets. What goes out: a [`HalfYearReport`], which holds every figure with its texts in both
+//! languages and serialises to JSON with stable keys, and from which all formats are written.
+//! What may fail: an office that is not registered, a target that is no number. What must stay
+//! true: the same snapshot gives the same report; nothing is read from a clock; the report says
+//! which position it is as of, whether the clock is simulated, and what it cannot say.
+
+use chrono::NaiveDate;
+use serde::Serialize;
+
+use super::ReportError;
+use super::counts::{Counts, MonthOfBirths, MonthlyReturns};
+use super::indicators::{DEFINITIONS, Indicator};
+use super::locale::{Bilingual, Language, Note, known_text, text};
+use super::rational::Rational;
+use super::render::{self, Format};
+use super::targets::Targets;
+use crate::model::code::OfficeLevel;
+use crate::model::id::{OfficeCode, Position};
+use crate::model::period::Period;
+use crate::model::time::Timestamp;
+use crate::registers::snapshot::Snapshot;
+
+/// Activities that every report lists, in this order; other kinds follow by name.
+pub const ACTIVITIES: [&str; 8] = [
+    "blackboard",
+    "banner",
+    "leaflet",
+    "campaign",
+    "couplet",
+    "association_study",
+    "association_event",
+    "relief_visit",
+];
+
+/// The office that a report is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedOffice {
+    /// Its 12 digits.
+    pub code: OfficeCode,
+    /// Its name.
+    pub name: Bilingual,
+    /// Its level.
+    pub level: OfficeLevel,
+    /// Offices below it that are counted with it.
+    pub offices_below: u64,
+}
+
+/// One counted figure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Figure {
+    /// Stable name.
+    pub id: String,
+    /// Its name.
+    pub title: Bilingual,
+    /// The count.
+    pub value: i128,
+    /// What should be known beside it.
+    pub remark: Option<Bilingual>,
+}
+
+/// Everything that is known of an office for a period, as of a position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HalfYearReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
+    /// The office.
+    pub office: ReportedOffice,
+    /// The period.
+    pub period: Period,
+    /// Its first day.
+    pub first_day: NaiveDate,
+    /// Its last day.
+    pub last_day: NaiveDate,
+    /// The last entry that is in it; absent when the ledger was empty.
+    pub position: Option<Position>,
+    /// When that entry was recorded.
+    pub recorded_at: Timestamp,
+    /// The log's origin.
+    pub origin: String,
+    /// Whether the ledger's clock is simulated.
+    pub simulated_clock: bool,
+    /// Counts.
+    pub figures: Vec<Figure>,
+    /// Quantities of activities by kind.
+    pub activities: Vec<Figure>,
+    /// Births by month.
+    pub births_by_month: Vec<MonthOfBirths>,
+    /// The monthly returns.
+    pub monthly_returns: MonthlyReturns,
+    /// Indicators with targets and verdicts.
+    pub indicators: Vec<Indicator>,
+    /// What the reader must know.
+    pub notes: Vec<Note>,
+}
+
+impl HalfYearReport {
+    /// Builds the report of an office for a period from what was current at a position.
+    ///
+    /// # Errors
+    /// When the office is not registered at that position, or a target is no number.
+    pub fn build(
+        snapshot: &Snapshot,
+        office: OfficeCode,
+        period: Period,
+        targets: &Targets,
+    ) -> Result<Self, ReportError> {
+        let known = snapshot
+            .offices
+            .get(office)
+            .ok_or(ReportError::UnknownOffice(office))?;
+        let counts = Counts::of(snapshot, office, period, targets);
+        let indicators = DEFINITIONS
+            .iter()
+            .map(|definition| definition.evaluate(&counts, targets))
+            .collect::<Result<Vec<_>, _>>()?;
+        let all = snapshot.offices.all();
+        let within = all
+            .iter()
+            .filter(|other| snapshot.offices.is_within(other.code, office));
+        Ok(Self {
+            format: "vitaledger-half-year/1",
+            office: ReportedOffice {
+                code: office,
+                name: Bilingual {
+                    en: known.name(false).to_owned(),
+                    zh: known.name(true).to_owned(),
+                },
+                level: known.level,
+                offices_below: (within.count() as u64).saturating_sub(1),
+            },
+            period,
+            first_day: period.first_day(),
+            last_day: period.last_day(),
+            position: snapshot.position(),
+            recorded_at: snapshot.recorded_at,
+            origin: snapshot.origin.clone(),
+            simulated_clock: snapshot.simulated_clock,
+            figures: figures(&counts),
+            activities: activities(&counts),
+            notes: notes(snapshot, &counts, &indicators),
+            births_by_month: counts.months,
+            monthly_returns: counts.returns,
+            indicators,
+        })
+    }
+
+    /// Writes the report in a format and a language. JSON carries both languages.
+    ///
+    /// # Errors
+    /// When a template cannot be filled.
+    pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
+        render::render(self, format, language)
+    }
+
+    /// The figure of that name.
+    #[must_use]
+    pub fn figure(&self, id: &str) -> Option<&Figure> {
+        let mut all = self.figures.iter().chain(&self.activities);
+        all.find(|figure| figure.id == id)
+    }
+
+    /// The indicator of that name.
+    #[must_use]
+    pub fn indicator(&self, id: &str) -> Option<&Indicator> {
+        self.indicators.iter().find(|indicator| indicator.id == id)
+    }
+}
+
+fn figures(counts: &Counts) -> Vec<Figure> {
+    let figure = |id: &str, value: i128| Figure {
+        id: id.to_owned(),
+        title: Bilingual::of(&format!("figure-{id}"), &[]),
+        value,
+        remark: None,
+    };
+    let count = |id: &str, value: u64| figure(id, i128::from(value));
+    let returns = &counts.returns;
+    let received = (returns.received.to_string(), returns.expected.to_string());
+    vec![
+        count("households", counts.households),
+        figure("residents", counts.residents),
+        count("married_women_15_49", counts.married_women),
+        count("births", counts.births.total),
+        count("births_male", counts.births.boys),
+        count("births_female", counts.births.girls),
+        Figure {
+            remark: Some(Bilingual::of(
+                "returns-received",
+                &[("received", &received.0), ("expected", &received.1)],
+            )),
+            ..figure("births_in_returns", returns.births)
+        },
+        count("deaths", counts.deaths),
+        count("marriages", counts.marriages),
+        count("arrivals", counts.arrivals),
+        count("departures", counts.departures),
+        count("pregnancy_losses", counts.losses),
+    ]
+}
+
+fn activities(counts: &Counts) -> Vec<Figure> {
+    let listed = ACTIVITIES.into_iter().map(str::to_owned);
+    let others = counts.activities.keys().cloned();
+    let others = others.filter(|kind| !ACTIVITIES.contains(&kind.as_str()));
+    listed
+        .chain(others)
+        .map(|kind| {
+            let key = format!("activity-{kind}");
+            // Offices may name kinds that no text knows; they stand under their own word.
+            let name = |language| known_text(language, &key, &[]).unwrap_or_else(|| kind.clone());
+            Figure {
+                title: Bilingual {
+                    en: name(Language::En),
+                    zh: name(Language::Zh),
+                },
+                value: counts.activities.get(&kind).copied().unwrap_or_default(),
+                remark: None,
+                id: kind,
+            }
+        })
+        .collect()
+}
+
+fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<Note> {
+    let mut notes = Vec::new();
+    if snapshot.recorded_at.date() < counts.period.last_day() {
+        notes.push(Note::dated("before_the_end", snapshot.recorded_at.date()));
+    }
+    notes.push(Note::new("counting", &[]));
+    let returns = &counts.returns;
+    let sent = returns.received > 0;
+    if sent && returns.births != i128::from(counts.births.total) {
+        notes.push(Note::new(
+            "returns_differ",
+            &[
+                ("returned", &returns.births.to_string()),
+                ("register", &counts.births.total.to_string()),
+            ],
+        ));
+    }
+    let stated = counts.births.boys + counts.births.girls;
+    if stated < counts.births.total {
+        let missing = (counts.births.total - stated).to_string();
+        notes.push(Note::new("sex_not_stated", &[("births", &missing)]));
+    }
+    if counts.women_of_unknown_age > 0 {
+        let women = counts.women_of_unknown_age.to_string();
+        notes.push(Note::new("age_not_known", &[("women", &women)]));
+    }
+    notes.extend(sex_ratio_note(stated, indicators));
+    notes.push(annualised(counts));
+    if indicators.iter().any(|indicator| indicator.within_chance) {
+        notes.push(Note::new("within_chance", &[]));
+    }
+    notes.push(Note::new("quoted", &[]));
+    notes.push(Note::new("not_for_publication", &[]));
+    notes
+}
+
+/// What may be said of the sex ratio: with too few births nothing, and that in so many words.
+fn sex_ratio_note(births: u64, indicators: &[Indicator]) -> Option<Note> {
+    let ratio = indicators.iter().find(|i| i.id == "sex_ratio_at_birth")?;
+    let (test, limits) = (ratio.test.as_ref()?, ratio.interval.as_ref());
+    let few = ratio
+        .reason
+        .as_ref()
+        .is_some_and(|r| r.id == "too_few_births");
+    let id = if few { "sex_ratio_few" } else { "sex_ratio" };
+    // Without girls there is no ratio; the interval of the share still has a lower end.
+    let (low, high) = limits.map_or((None, None), |l| (Some(&l.low), l.high.as_ref()));
+    let of = |language| {
+        let open = text(language, "no-limit", &[]);
+        text(
+            language,
+            &format!("note-{id}"),
+            &[
+                ("births", &births.to_string()),
+                ("p", &test.p_value),
+                ("low", low.unwrap_or(&open)),
+                ("high", high.unwrap_or(&open)),
+            ],
+        )
+    };
+    Some(Note {
+        id,
+        text: Bilingual {
+            en: of(Language::En),
+            zh: of(Language::Zh),
+        },
+    })
+}
+
+fn annualised(counts: &Counts) -> Note {
+    let months = counts.months.len().max(1);
+    let factor = Rational::new(12, months as i128).map_or_else(String::new, |f| f.to_string());
+    let mean = Rational::new(counts.residents_first_day + counts.residents, 2)
+        .map_or_else(String::new, |mean| mean.to_text(1));
+    Note::new(
+        "annualised",
+        &[
+            ("months", &months.to_string()),
+            ("factor", &factor),
+            ("mean", mean.strip_suffix(".0").unwrap_or(&mean)),
+        ],
+    )
+}

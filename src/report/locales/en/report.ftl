@@ -1,0 +1,117 @@
+# Texts of reports. Every key stands in both languages, one line each.
+
+report-title = Half-year report: { $office }, { $period }
+simulated-clock = SIMULATED CLOCK: the times of this ledger were set, not measured; this is a demonstration, not evidence of when anything was known
+head-office = Office
+head-period = Period
+head-as-of = As of
+head-origin = Log
+office-value = { $name } ({ $code }, { $level }; offices below it that are counted with it: { $below })
+period-value = { $period }, { $from } to { $to }
+as-of-value = position { $position }, recorded { $at }
+no-entry = no entry yet
+
+section-figures = Figures
+section-activities = Activities
+section-targets = Targets
+section-months = Births by month
+section-notes = Notes
+column-figure = Figure
+column-activity = Activity
+column-quantity = Quantity
+column-indicator = Indicator
+column-value = Value
+column-basis = Counted
+column-interval = 95% interval
+column-target = Target
+column-verdict = Verdict
+column-month = Month
+column-register = Register
+column-returns = Monthly returns
+
+range = { $from } to { $to }
+at-most = at most { $limit }
+at-least = at least { $limit }
+no-limit = without limit
+title-with-unit = { $title }, { $unit }
+verdict-met = met
+verdict-not_met = not met
+verdict-insufficient_data = insufficient data
+within-chance = within what chance alone gives
+returns-received = { $received } of { $expected } monthly returns received
+
+unit-per_mille_a_year = per mille a year
+unit-per_cent = %
+unit-boys_to_100_girls = boys to 100 girls
+unit-yuan_per_head = yuan
+
+figure-households = Households
+figure-residents = Residents
+figure-married_women_15_49 = Married women aged 15 to 49
+figure-births = Live births
+figure-births_male = Live births, boys
+figure-births_female = Live births, girls
+figure-births_in_returns = Live births in the monthly returns
+figure-deaths = Deaths
+figure-marriages = Marriages
+figure-arrivals = Arrivals
+figure-departures = Departures
+figure-pregnancy_losses = Pregnancy losses
+
+activity-blackboard = Blackboards
+activity-banner = Banners
+activity-leaflet = Leaflets
+activity-campaign = Campaigns
+activity-couplet = Couplets
+activity-association_study = Association study sessions
+activity-association_event = Association events
+activity-relief_visit = Relief visits
+activity-training = Trainings
+
+indicator-crude_birth_rate = Crude birth rate
+indicator-crude_birth_rate-definition = Live births to 1,000 of the mean population, as if for a year
+indicator-natural_increase = Natural increase
+indicator-natural_increase-definition = Live births less deaths to 1,000 of the mean population, as if for a year
+indicator-sex_ratio_at_birth = Sex ratio at birth
+indicator-sex_ratio_at_birth-definition = Boys to 100 girls among live births whose sex is stated
+indicator-preconception_check_coverage = Preconception check coverage
+indicator-preconception_check_coverage-definition = Preconception checks done of those due, by the reports of the offices
+indicator-reward_fulfilment = Reward fulfilment
+indicator-reward_fulfilment-definition = Payments less reversals of the entitlements whose due date fell in the period and has passed, by amount
+indicator-programme_funding_per_head = Programme funding per head
+indicator-programme_funding_per_head-definition = Appropriations of the year to the township by its residents on the day of the last of them
+indicator-timeliness = Births reported within 30 days
+indicator-timeliness-definition = Live births of the period, known at this position, that were reported within 30 days
+indicator-statistical_accuracy = Statistical accuracy
+indicator-statistical_accuracy-definition = Records found right in a field verification
+indicator-satisfaction = Satisfaction
+indicator-satisfaction-definition = As the office reports it; never computed here
+indicator-policy_compliance = Policy compliance
+indicator-policy_compliance-definition = As the office reports it; never computed here
+indicator-share_outside_policy = Share outside policy
+indicator-share_outside_policy-definition = As the office reports it; never computed here
+
+note-no_denominator = there is nothing to divide by
+note-register_starts_later = the register begins later
+note-too_few_births = { $births } births, at least { $least } are needed
+note-sex_ratio_within_chance = outside the target, but no further than chance alone can take it
+note-no_checks = no check was reported with the number due
+note-nothing_due = nothing fell due in the period
+note-not_due_until = not due until { $date }
+note-no_appropriation = no appropriation was reported
+note-no_births = no birth was reported
+note-needs_field_verification = needs verification in the field
+note-reported_only = quoted from the office's return, neither computed nor verified here
+note-not_reported = an office's own figure, and none was reported for this period
+
+note-before_the_end = The last entry at this position was recorded on { $date }, before the end of the period; what was recorded later is not in this report.
+note-counting = Counted are the reports of the offices themselves; copies of hospital, police and civil affairs are not added. Events are those that happened in the period. Households, residents and married women are those that had been reported by its last day.
+note-returns_differ = The monthly returns say { $returned } births, the register { $register }. A return counts what had been reported by the day it was submitted; what was reported later restates it and is no error of the return. A return that has not been received yet adds to the difference.
+note-sex_not_stated = The sex of { $births } births is not stated; they are in the total only.
+note-age_not_known = The birth date of { $women } married women is erased or not stated; they are not counted by age.
+note-sex_ratio_few = { $births } births are too few to judge the sex ratio at birth. Against the target's range the exact p is { $p } (two-sided, method of small p-values, the largest over the range); the 95% interval is { $low } to { $high } boys to 100 girls (Clopper-Pearson). This is no finding.
+note-sex_ratio = Sex ratio at birth, from { $births } births: against the target's range the exact p is { $p } (two-sided, method of small p-values, the largest over the range); the 95% interval is { $low } to { $high } boys to 100 girls (Clopper-Pearson).
+note-annualised = Rates per mille are annualised: events of { $months } months times { $factor }, by the mean of the residents on the first and the last day ({ $mean }). Their interval is Garwood's exact one of a Poisson count.
+note-within_chance = "Within what chance alone gives" means that the 95% interval reaches across the target: another half-year just like this one could fall on the other side.
+note-quoted = Satisfaction, policy compliance and share outside policy are only ever quoted from an office's returns. Nothing is computed for persons or births, and no verdict is given.
+note-not_for_publication = For the office's own use: counts of 1 to 9 are not suppressed here, as they must be in a published table.

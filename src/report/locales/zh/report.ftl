@@ -1,0 +1,117 @@
+# 报告用语。两种语言的键相同，每条一行。
+
+report-title = 半年报告：{ $office }，{ $period }
+simulated-clock = 模拟时钟：本账本的时间是设定的，不是实测的；仅供演示，不能证明何时知悉
+head-office = 单位
+head-period = 期间
+head-as-of = 截至
+head-origin = 日志
+office-value = { $name }（{ $code }，{ $level }；并入统计的下级单位：{ $below }）
+period-value = { $period }，{ $from }至{ $to }
+as-of-value = 位置 { $position }，记录于 { $at }
+no-entry = 尚无记录
+
+section-figures = 数据
+section-activities = 活动
+section-targets = 目标
+section-months = 各月出生
+section-notes = 说明
+column-figure = 项目
+column-activity = 活动
+column-quantity = 数量
+column-indicator = 指标
+column-value = 数值
+column-basis = 计数
+column-interval = 95% 区间
+column-target = 目标
+column-verdict = 判定
+column-month = 月份
+column-register = 登记册
+column-returns = 月报
+
+range = { $from } 至 { $to }
+at-most = 不高于 { $limit }
+at-least = 不低于 { $limit }
+no-limit = 无上限
+title-with-unit = { $title }（{ $unit }）
+verdict-met = 达标
+verdict-not_met = 未达标
+verdict-insufficient_data = 数据不足
+within-chance = 在偶然波动范围内
+returns-received = 应收月报 { $expected } 份，已收 { $received } 份
+
+unit-per_mille_a_year = 每千人每年
+unit-per_cent = %
+unit-boys_to_100_girls = 女婴为100
+unit-yuan_per_head = 元
+
+figure-households = 户数
+figure-residents = 常住人口
+figure-married_women_15_49 = 15至49岁已婚妇女
+figure-births = 出生
+figure-births_male = 出生男婴
+figure-births_female = 出生女婴
+figure-births_in_returns = 月报出生合计
+figure-deaths = 死亡
+figure-marriages = 结婚
+figure-arrivals = 迁入
+figure-departures = 迁出
+figure-pregnancy_losses = 孕情消失
+
+activity-blackboard = 黑板报
+activity-banner = 横幅
+activity-leaflet = 宣传单
+activity-campaign = 宣传活动
+activity-couplet = 春联
+activity-association_study = 协会学习
+activity-association_event = 协会活动
+activity-relief_visit = 帮困
+activity-training = 培训
+
+indicator-crude_birth_rate = 粗出生率
+indicator-crude_birth_rate-definition = 出生数与平均人口之比，折算为一年每千人
+indicator-natural_increase = 自然增长率
+indicator-natural_increase-definition = 出生减死亡与平均人口之比，折算为一年每千人
+indicator-sex_ratio_at_birth = 出生性别比
+indicator-sex_ratio_at_birth-definition = 性别已说明的出生中，每100名女婴对应的男婴数
+indicator-preconception_check_coverage = 孕前检查覆盖率
+indicator-preconception_check_coverage-definition = 已检人数占应检人数之比，依各单位上报
+indicator-reward_fulfilment = 奖励兑现率
+indicator-reward_fulfilment-definition = 到期日在本期间内且已过的应发金额中，已发放（减冲回）的比例
+indicator-programme_funding_per_head = 人均事业经费
+indicator-programme_funding_per_head-definition = 本年度拨付乡镇的经费除以最后一次拨款当日的常住人口
+indicator-timeliness = 30日内上报的出生
+indicator-timeliness-definition = 截至本位置已知的本期间出生中，30日内上报的比例
+indicator-statistical_accuracy = 统计准确率
+indicator-statistical_accuracy-definition = 实地核查中属实的记录比例
+indicator-satisfaction = 满意率
+indicator-satisfaction-definition = 依单位上报，本系统从不计算
+indicator-policy_compliance = 政策符合率
+indicator-policy_compliance-definition = 依单位上报，本系统从不计算
+indicator-share_outside_policy = 政策外比例
+indicator-share_outside_policy-definition = 依单位上报，本系统从不计算
+
+note-no_denominator = 没有可用的分母
+note-register_starts_later = 登记册起始较晚
+note-too_few_births = 出生 { $births } 例，至少需要 { $least } 例
+note-sex_ratio_within_chance = 超出目标，但未超出偶然波动的范围
+note-no_checks = 没有同时上报已检和应检人数
+note-nothing_due = 本期间没有到期的应发
+note-not_due_until = { $date }前未到期
+note-no_appropriation = 未上报拨款
+note-no_births = 未上报出生
+note-needs_field_verification = 需要实地核查
+note-reported_only = 引自单位报表，本系统既未计算也未核实
+note-not_reported = 由单位自行上报的数字，本期间未上报
+
+note-before_the_end = 本位置的最后一条记录于{ $date }，早于期末；此后的记录不在本报告内。
+note-counting = 计入的是各单位自己的上报；医院、公安、民政的副本不重复计入。事件按发生日期归入期间。户数、人口和已婚妇女以期末日前已上报者为准。
+note-returns_differ = 月报合计出生 { $returned } 例，登记册为 { $register } 例。月报只计入报送之日已上报的数，之后上报的属于重述，不是月报的错误；尚未收到的月报也会造成差异。
+note-sex_not_stated = 有 { $births } 例出生未说明性别，只计入总数。
+note-age_not_known = 有 { $women } 名已婚妇女的出生日期已删除或未说明，未按年龄计入。
+note-sex_ratio_few = { $births } 例出生太少，不足以判断出生性别比。相对目标范围的精确 p 值为 { $p }（双侧，小概率法，取范围内最大值）；95% 区间为每100名女婴 { $low } 至 { $high } 名男婴（Clopper-Pearson）。这不构成问题。
+note-sex_ratio = 出生性别比，依据 { $births } 例出生：相对目标范围的精确 p 值为 { $p }（双侧，小概率法，取范围内最大值）；95% 区间为每100名女婴 { $low } 至 { $high } 名男婴（Clopper-Pearson）。
+note-annualised = 千分率已折算为一年：{ $months } 个月的事件数乘以 { $factor }，除以首日与末日人口的平均数（{ $mean }）。其区间为泊松计数的 Garwood 精确区间。
+note-within_chance = “在偶然波动范围内”指 95% 区间跨过目标：同样情况的另一个半年可能落在另一侧。
+note-quoted = 满意率、政策符合率和政策外比例只引自单位报表。本系统不对任何人或任何一例出生计算，也不作判定。
+note-not_for_publication = 仅供本单位使用：1至9的小数目未作隐藏，公开发布的表格必须隐藏。

@@ -1,0 +1,50 @@
+//! Reports: the half-year summary of an office, its targets and what may be said of them.
+//!
+//! What comes in: a [`Snapshot`](crate::registers::snapshot::Snapshot), an office, a period and a
+//! table of targets. What goes out: a [`half_year::HalfYearReport`], and its text in two
+//! languages as plain text, Markdown, HTML or JSON. What may fail: an office that is not
+//! registered, a target that is no number, a template. What must stay true: every figure is
+//! counted from the register or quoted as an office reported it, says which; every output names
+//! the position it is as of and whether the clock is simulated; too few cases are said to be too
+//! few; nothing here labels or ranks a person or a birth.
+
+pub mod counts;
+pub mod half_year;
+pub mod indicators;
+pub mod locale;
+pub mod rational;
+mod render;
+pub mod statistics;
+pub mod targets;
+
+pub use half_year::HalfYearReport;
+pub use locale::{Language, text};
+pub use render::Format;
+pub use targets::Targets;
+
+use crate::model::id::OfficeCode;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// No such office at that position.
+    #[error("office {0} is not registered at this position; check its 12 digits, or a later one")]
+    UnknownOffice(OfficeCode),
+    /// A target that is not a decimal number.
+    #[error("target {name} is {value:?}, which is no number; write it as 15.0")]
+    BadTarget {
+        /// Which target.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
+    /// A template that could not be filled.
+    #[error("the report could not be laid out: {0}")]
+    Layout(#[from] askama::Error),
+    /// A report that could not be written as JSON.
+    #[error("the report could not be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+#[cfg(test)]
+mod tests;
