@@ -6,7 +6,7 @@ use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
-//REPORT use crate::report::ReportError;
+use crate::report::ReportError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
 use crate::store::StoreError;
@@ -38,7 +38,9 @@ pub enum AppError {
     /// The registers.
     #[error(transparent)]
     Registers(#[from] RegisterError),
-    //REPORT
+    /// A report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
     /// The generator.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
@@ -62,6 +64,9 @@ pub enum AppError {
     /// A strict import met a row that is refused.
     #[error("{0}")]
     Strict(String),
+    /// The reading of a delivered file ended early.
+    #[error("{0}; the rows after it were not read: mend the file and import it again")]
+    Stopped(String),
     /// A file.
     #[error("failed to {doing} {path}: {source}")]
     File {
@@ -102,7 +107,7 @@ impl AppError {
                 exit::INTEGRITY
             }
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
-            Self::RowsRefused { .. } | Self::Strict(_) => exit::ROWS_REFUSED,
+            Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error)) => store_code(error),

@@ -23,13 +23,25 @@ pub enum Language {
 )]
 pub struct Arguments {
     /// The ledger's folder.
-    #[arg(long, global = true, env = "VITALEDGER_DIR", default_value = "./ledger", value_name = "FOLDER")]
+    #[arg(
+        long,
+        global = true,
+        env = "VITALEDGER_DIR",
+        default_value = "./ledger",
+        value_name = "FOLDER"
+    )]
     pub dir: PathBuf,
     /// Print data as JSON.
     #[arg(long, global = true)]
     pub json: bool,
     /// Language of texts.
-    #[arg(long, global = true, env = "VITALEDGER_LANG", default_value = "en", value_enum)]
+    #[arg(
+        long,
+        global = true,
+        env = "VITALEDGER_LANG",
+        default_value = "en",
+        value_enum
+    )]
     pub lang: Language,
     /// Pseudonymous id of the acting person or system, as entries will name it.
     #[arg(long, global = true, env = "VITALEDGER_ACTOR", default_value = "operator", value_parser = actor)]
@@ -42,7 +54,9 @@ pub struct Arguments {
 fn actor(text: &str) -> Result<String, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
-        return Err("an actor is a pseudonym of letters, digits, '_', '-' and '.', 64 at most".into());
+        return Err(
+            "an actor is a pseudonym of letters, digits, '_', '-' and '.', 64 at most".into(),
+        );
     }
     Ok(text.to_owned())
 }
@@ -51,7 +65,9 @@ fn actor(text: &str) -> Result<String, String> {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create a ledger, its vault and its keys.
-    #[command(after_help = "Example:\n  vitaledger init --dir /srv/county-ledger --origin ledger.example.org/county-990101")]
+    #[command(
+        after_help = "Example:\n  vitaledger init --dir /srv/county-ledger --origin ledger.example.org/county-990101"
+    )]
     Init {
         /// Take times from the reports: for demonstrations, training and tests only.
         #[arg(long)]
@@ -61,25 +77,39 @@ pub enum Command {
         origin: Option<String>,
     },
     /// Record the files of a delivery: a folder, or CSV, XLSX and JSON Lines files.
-    #[command(after_help = "Examples:\n  vitaledger import ./delivery\n  vitaledger import births-2014.xlsx --dry-run\n\nThe same file again records nothing twice. Refused rows go to rejects-<import id>.csv.")]
+    #[command(
+        after_help = "Examples:\n  vitaledger import ./delivery\n  vitaledger import births-2014.xlsx --dry-run\n\nThe same file again records nothing twice. Refused rows go to rejects-<import id>.csv."
+    )]
     Import(Import),
     /// Record one record, by columns or from a JSON object on standard input.
-    #[command(after_help = "Examples:\n  vitaledger record birth source_record_id=B1 source=village office=990101100001 \\\n      occurred_on=2014-06-01 reported_on=2014-06-03 sex=F weight_g=3100\n  echo '{\"code\":\"990101000000\",\"level\":\"county\"}' | vitaledger record office -")]
+    #[command(
+        after_help = "Examples:\n  vitaledger record birth source_record_id=B1 source=village office=990101100001 \\\n      occurred_on=2014-06-01 reported_on=2014-06-03 sex=F weight_g=3100\n  echo '{\"code\":\"990101000000\",\"level\":\"county\"}' | vitaledger record office -"
+    )]
     Record(Record),
     /// Correct columns of a record; an empty value clears one.
-    #[command(after_help = "Example:\n  vitaledger correct birth birth/village/B1 weight_g=3200 --reason 'misread scale'")]
+    #[command(
+        after_help = "Example:\n  vitaledger correct birth birth/village/B1 weight_g=3200 --reason 'misread scale'"
+    )]
     Correct(Change),
     /// Withdraw a record.
-    #[command(after_help = "Example:\n  vitaledger void birth birth/village/B1 --reason 'entered twice'")]
+    #[command(
+        after_help = "Example:\n  vitaledger void birth birth/village/B1 --reason 'entered twice'"
+    )]
     Void(VoidRecord),
     /// Show the life of a record: every change with old and new values, actor, times, leaf hash.
-    #[command(after_help = "Examples:\n  vitaledger show birth/village/B1\n  vitaledger show 018f... --unseal --purpose 'complaint 12'")]
+    #[command(
+        after_help = "Examples:\n  vitaledger show birth/village/B1\n  vitaledger show 018f... --unseal --purpose 'complaint 12'"
+    )]
     Show(Show),
     /// List entries in order.
-    #[command(after_help = "Examples:\n  vitaledger log --kind birth --office 990101100001\n  vitaledger log --from 100 --follow\n  vitaledger log --json      # the stored bytes, one entry a line")]
+    #[command(
+        after_help = "Examples:\n  vitaledger log --kind birth --office 990101100001\n  vitaledger log --from 100 --follow\n  vitaledger log --json      # the stored bytes, one entry a line"
+    )]
     Log(Log),
     /// Print what a register holds, now or at any moment.
-    #[command(after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json")]
+    #[command(
+        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json"
+    )]
     Registers(RegisterArgs),
     /// Make a report.
     Report {
@@ -93,10 +123,14 @@ pub enum Command {
     /// Print the newest checkpoint, a signed note, as it is.
     Checkpoint,
     /// Destroy the sealed content of records; what remains says that there was one.
-    #[command(after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3")]
+    #[command(
+        after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3"
+    )]
     Erase(Erase),
     /// Make a delivery of invented persons, with the truth about seeded faults.
-    #[command(after_help = "Examples:\n  vitaledger simulate --seed 7 --population 60000 --months 36 -o delivery\n  vitaledger simulate --faults all -o faulty\n  vitaledger simulate --half-year -o half-year")]
+    #[command(
+        after_help = "Examples:\n  vitaledger simulate --seed 7 --population 60000 --months 36 -o delivery\n  vitaledger simulate --faults all -o faulty\n  vitaledger simulate --half-year -o half-year"
+    )]
     Simulate(Simulate),
     /// Show all of it: deliver, record, seal, report, verify, tamper, detect.
     Demo(Demo),
@@ -229,7 +263,9 @@ pub struct RegisterArgs {
 #[derive(Debug, Subcommand)]
 pub enum Report {
     /// The half-year summary of an office, beside the plan's targets.
-    #[command(after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html")]
+    #[command(
+        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
+    )]
     HalfYear(HalfYear),
 }
 

@@ -20,14 +20,19 @@ async fn erase(app: &App, args: &Erase, output: &Output) -> Result<(), AppError>
     })?;
     let ids = match &args.person_of {
         Some(record) => app.records_of_person(app.record_named(record)?).await?,
-        None => {
-            args.records.iter().map(|name| app.record_named(name)).collect::<Result<Vec<_>, _>>()?
-        }
+        None => args
+            .records
+            .iter()
+            .map(|name| app.record_named(name))
+            .collect::<Result<Vec<_>, _>>()?,
     };
     let plan = app.plan_erasure(&ids).await?;
     list(&plan, output);
     confirm(plan.len(), args.confirm, output)?;
-    let approval = Approval { legal_basis: args.legal_basis.clone(), approved_by };
+    let approval = Approval {
+        legal_basis: args.legal_basis.clone(),
+        approved_by,
+    };
     let receipts = app.erase(&plan, &approval).await?;
     if output.json {
         let object = serde_json::json!({
@@ -89,10 +94,14 @@ fn confirm(listed: usize, given: Option<usize>, output: &Output) -> Result<(), A
         if number == listed {
             return Ok(());
         }
-        return refused(format!("{listed} records are listed, but --confirm={number} was given"));
+        return refused(format!(
+            "{listed} records are listed, but --confirm={number} was given"
+        ));
     }
     if !std::io::stdin().is_terminal() {
-        return refused(format!("this cannot be undone; confirm with --confirm={listed}"));
+        return refused(format!(
+            "this cannot be undone; confirm with --confirm={listed}"
+        ));
     }
     output.say(
         &format!("This cannot be undone. Type {listed} to erase:"),
@@ -100,5 +109,9 @@ fn confirm(listed: usize, given: Option<usize>, output: &Output) -> Result<(), A
     );
     let mut line = String::new();
     let _ = std::io::stdin().lock().read_line(&mut line);
-    if line.trim() == listed.to_string() { Ok(()) } else { refused("not confirmed".to_owned()) }
+    if line.trim() == listed.to_string() {
+        Ok(())
+    } else {
+        refused("not confirmed".to_owned())
+    }
 }

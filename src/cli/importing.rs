@@ -10,18 +10,30 @@ use crate::model::time::{Timestamp, parse_date};
 use crate::simulate::{self, Options, parse_faults};
 
 fn date(text: &str, name: &str) -> Result<NaiveDate, AppError> {
-    parse_date(text).ok_or_else(|| AppError::Usage(format!("{name} {text} is no date; write 2014-06-30")))
+    parse_date(text)
+        .ok_or_else(|| AppError::Usage(format!("{name} {text} is no date; write 2014-06-30")))
 }
 
 /// Imports files.
 pub async fn run(app: App, args: &Import, output: &Output) -> Result<(), AppError> {
-    let until = args.until.as_deref().map(|text| date(text, "--until")).transpose()?;
+    let until = args
+        .until
+        .as_deref()
+        .map(|text| date(text, "--until"))
+        .transpose()?;
     let options = ImportOptions {
         dry_run: args.dry_run,
         strict: args.strict,
         rejects_folder: args.rejects.clone(),
     };
-    let summary = import(&app, &args.paths, &options, until.map(Timestamp::end_of), output).await;
+    let summary = import(
+        &app,
+        &args.paths,
+        &options,
+        until.map(Timestamp::end_of),
+        output,
+    )
+    .await;
     app.close().await;
     outcome(&summary?)
 }
@@ -76,7 +88,9 @@ fn print(summary: &ImportSummary, simulated: bool, output: &Output) {
     let erased = summary.total(|part| part.erased);
     if erased > 0 {
         output.say(
-            &format!("{erased} of the replayed records were erased since; nothing of them was restored"),
+            &format!(
+                "{erased} of the replayed records were erased since; nothing of them was restored"
+            ),
             &format!("重复记录中有 {erased} 条此后已被擦除，未恢复任何内容"),
         );
     }
@@ -85,7 +99,10 @@ fn print(summary: &ImportSummary, simulated: bool, output: &Output) {
     }
     if let Some(path) = &summary.rejects {
         let path = path.display();
-        output.say(&format!("refused rows: {path}"), &format!("拒收的行：{path}"));
+        output.say(
+            &format!("refused rows: {path}"),
+            &format!("拒收的行：{path}"),
+        );
     }
 }
 
@@ -98,7 +115,11 @@ pub fn outcome(summary: &ImportSummary) -> Result<(), AppError> {
     if refused == 0 {
         return Ok(());
     }
-    let file = summary.rejects.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+    let file = summary
+        .rejects
+        .as_ref()
+        .map(|path| path.display().to_string())
+        .unwrap_or_default();
     Err(AppError::RowsRefused { refused, file })
 }
 
@@ -122,14 +143,24 @@ pub fn simulate(args: &Simulate, output: &Output) -> Result<(), AppError> {
         summary
     };
     if output.json {
-        let files: serde_json::Map<String, serde_json::Value> =
-            summary.files.iter().map(|file| (file.file.to_string(), file.rows.into())).collect();
+        let files: serde_json::Map<String, serde_json::Value> = summary
+            .files
+            .iter()
+            .map(|file| (file.file.to_string(), file.rows.into()))
+            .collect();
         output.data(&serde_json::json!({ "files": files, "rows": summary.total() }).to_string());
         return Ok(());
     }
-    let heading = if output.chinese() { ["文件", "行数"] } else { ["file", "rows"] };
-    let rows: Vec<Vec<String>> =
-        summary.files.iter().map(|file| vec![file.file.to_string(), file.rows.to_string()]).collect();
+    let heading = if output.chinese() {
+        ["文件", "行数"]
+    } else {
+        ["file", "rows"]
+    };
+    let rows: Vec<Vec<String>> = summary
+        .files
+        .iter()
+        .map(|file| vec![file.file.to_string(), file.rows.to_string()])
+        .collect();
     output.table(&heading, &rows);
     Ok(())
 }

@@ -41,7 +41,11 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
     let kind = args.kind.as_deref().map(|kind| {
         crate::model::schema::RecordKind::parse(kind).map_or(kind, |known| known.as_str())
     });
-    let filter = Filter { kind, office, offices: app.offices(head.size).await? };
+    let filter = Filter {
+        kind,
+        office,
+        offices: app.offices(head.size).await?,
+    };
     let mut from = args.from;
     let mut left = args.limit.unwrap_or(u64::MAX);
     loop {

@@ -41,7 +41,10 @@ pub fn run() -> ExitCode {
     };
     let output = Output::new(&arguments);
     start_tracing();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             output.say(&format!("error: {error}"), &format!("错误：{error}"));
@@ -62,7 +65,10 @@ fn start_tracing() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
     // A second start in one process keeps the first: harmless.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
@@ -74,8 +80,18 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Ok(app)
     };
     match arguments.command {
-        Command::Init { simulated_clock, origin } => {
-            let app = App::init(&folder, &InitOptions { simulated_clock, origin }).await?;
+        Command::Init {
+            simulated_clock,
+            origin,
+        } => {
+            let app = App::init(
+                &folder,
+                &InitOptions {
+                    simulated_clock,
+                    origin,
+                },
+            )
+            .await?;
             output.note_clock(&app);
             init_done(&app, output);
             app.close().await;
@@ -103,7 +119,11 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
 }
 
 fn init_done(app: &App, output: &Output) {
-    let key = app.verifier_keys.first().map(ToString::to_string).unwrap_or_default();
+    let key = app
+        .verifier_keys
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     let folder = app.folder.display();
     if output.json {
         output.data(

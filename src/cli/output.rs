@@ -18,7 +18,10 @@ pub struct Output {
 impl Output {
     /// As the arguments ask.
     pub fn new(arguments: &Arguments) -> Self {
-        Self { json: arguments.json, language: arguments.lang }
+        Self {
+            json: arguments.json,
+            language: arguments.lang,
+        }
     }
 
     /// Whether texts are Chinese.
@@ -32,20 +35,29 @@ impl Output {
     }
 
     /// A line of data.
-    #[expect(clippy::unused_self, reason = "everything that is printed goes through here")]
+    #[expect(
+        clippy::unused_self,
+        reason = "everything that is printed goes through here"
+    )]
     pub fn data(&self, text: &str) {
         // A closed pipe is the reader's wish to stop.
         let _ = writeln!(std::io::stdout().lock(), "{text}");
     }
 
     /// Bytes of data, as they are.
-    #[expect(clippy::unused_self, reason = "everything that is printed goes through here")]
+    #[expect(
+        clippy::unused_self,
+        reason = "everything that is printed goes through here"
+    )]
     pub fn raw(&self, bytes: &[u8]) -> Result<(), AppError> {
-        std::io::stdout().lock().write_all(bytes).map_err(|source| AppError::File {
-            doing: "write to",
-            path: "standard output".to_owned(),
-            source,
-        })
+        std::io::stdout()
+            .lock()
+            .write_all(bytes)
+            .map_err(|source| AppError::File {
+                doing: "write to",
+                path: "standard output".to_owned(),
+                source,
+            })
     }
 
     /// Talk.
@@ -75,7 +87,12 @@ impl Output {
     }
 
     /// A progress bar on standard error; silent when that is no terminal.
-    pub fn progress(&self, english: &'static str, chinese: &'static str, total: Option<u64>) -> ProgressBar {
+    pub fn progress(
+        &self,
+        english: &'static str,
+        chinese: &'static str,
+        total: Option<u64>,
+    ) -> ProgressBar {
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         if self.json || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
@@ -103,8 +120,13 @@ impl Output {
         let line = |cells: Vec<&str>| {
             let padded = cells.iter().zip(&widths).map(|(cell, wide)| {
                 let gap = " ".repeat(wide.saturating_sub(width(cell)));
-                let number = !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
-                if number { format!("{gap}{cell}") } else { format!("{cell}{gap}") }
+                let number =
+                    !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
+                if number {
+                    format!("{gap}{cell}")
+                } else {
+                    format!("{cell}{gap}")
+                }
             });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };

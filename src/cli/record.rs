@@ -12,7 +12,10 @@ use crate::model::schema::RecordKind;
 fn kind(name: &str) -> Result<RecordKind, AppError> {
     RecordKind::parse(name).ok_or_else(|| {
         let known: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        AppError::Usage(format!("there is no kind {name}; there are {}", known.join(", ")))
+        AppError::Usage(format!(
+            "there is no kind {name}; there are {}",
+            known.join(", ")
+        ))
     })
 }
 
@@ -21,20 +24,29 @@ fn values(arguments: &[String]) -> Result<Values, AppError> {
     let mut values = Values::new();
     if arguments == ["-"] {
         let mut text = String::new();
-        let read = std::io::stdin().lock().take(1 << 20).read_to_string(&mut text);
+        let read = std::io::stdin()
+            .lock()
+            .take(1 << 20)
+            .read_to_string(&mut text);
         read.map_err(|source| AppError::File {
             doing: "read",
             path: "standard input".to_owned(),
             source,
         })?;
         let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
-            .map_err(|error| AppError::Usage(format!("standard input is no JSON object: {error}")))?;
+            .map_err(|error| {
+                AppError::Usage(format!("standard input is no JSON object: {error}"))
+            })?;
         for (name, value) in object {
             let text = match value {
                 serde_json::Value::String(text) => text,
                 serde_json::Value::Number(number) => number.to_string(),
                 serde_json::Value::Null => String::new(),
-                _ => return Err(AppError::Usage(format!("{name} is neither text nor number"))),
+                _ => {
+                    return Err(AppError::Usage(format!(
+                        "{name} is neither text nor number"
+                    )));
+                }
             };
             values.insert(name, text);
         }
@@ -57,7 +69,8 @@ pub async fn record(app: App, args: &Record, output: &Output) -> Result<(), AppE
     let answer = if matches!(args.kind.as_str(), "office" | "offices" | "单位") {
         app.record_office(office_of(&values)?).await
     } else {
-        app.record(kind(&args.kind)?, &values, args.idempotency_key.clone()).await
+        app.record(kind(&args.kind)?, &values, args.idempotency_key.clone())
+            .await
     };
     finish(app, answer, output).await
 }
@@ -67,7 +80,9 @@ pub async fn correct(app: App, args: &Change, output: &Output) -> Result<(), App
     let id = app.record_named(&args.id)?;
     let key = args.idempotency_key.clone();
     let values = values(&args.values)?;
-    let answer = app.correct(kind(&args.kind)?, id, &values, &args.reason, key).await;
+    let answer = app
+        .correct(kind(&args.kind)?, id, &values, &args.reason, key)
+        .await;
     finish(app, answer, output).await
 }
 

@@ -7,7 +7,11 @@ use crate::audit::verify::{Scope, Verification};
 
 /// Verifies and prints.
 pub async fn run(app: App, args: &Verify, output: &Output) -> Result<(), AppError> {
-    let scope = if args.log_only { Scope::Log } else { Scope::Everything };
+    let scope = if args.log_only {
+        Scope::Log
+    } else {
+        Scope::Everything
+    };
     let report = check(&app, scope, output).await;
     app.close().await;
     match report?.wrong {
@@ -25,7 +29,9 @@ pub async fn check(app: &App, scope: Scope, output: &Output) -> Result<Verificat
         let _ = app.registers().await;
     }
     let bar = output.progress("entries", "条目", Some(head.size));
-    let report = app.verify(scope, |entries| bar.set_position(entries)).await?;
+    let report = app
+        .verify(scope, |entries| bar.set_position(entries))
+        .await?;
     bar.finish_and_clear();
     print(&report, app.ledger.simulated, scope, output);
     Ok(report)
@@ -53,7 +59,11 @@ fn print(report: &Verification, simulated: bool, scope: Scope, output: &Output) 
             output.data(&format!("{:<16}{count}", output.pick(english, chinese)));
         }
     }
-    output.data(&format!("{:<16}{}", output.pick("root", "根哈希"), report.root));
+    output.data(&format!(
+        "{:<16}{}",
+        output.pick("root", "根哈希"),
+        report.root
+    ));
     match &report.wrong {
         None => output.data(output.pick("ok: nothing is wrong", "通过：未发现任何问题")),
         Some(wrong) => output.data(&format!("{}: {wrong}", output.pick("WRONG", "错误"))),

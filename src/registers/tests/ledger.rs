@@ -134,6 +134,9 @@ impl Store for Memory {
             .map(|_| Outcome::Appended(Vec::new()))
             .collect())
     }
+    async fn repeated(&self, _: &[[u8; 16]]) -> Stored<crate::store::Repeated> {
+        Ok(crate::store::Repeated::new())
+    }
     async fn entries(&self, from: Position, limit: u64) -> Stored<Vec<StoredEntry>> {
         // Never more than three at once, whatever is asked: batches need not be full.
         let limit = usize::try_from(limit.min(3)).unwrap();

@@ -1,0 +1,158 @@
+//! `registers`: what holds, now or at any moment.
+
+use super::args::RegisterArgs;
+use super::log::office_code;
+use super::output::Output;
+use crate::app::reading::{AsOf, office_of_row};
+use crate::app::{App, AppError};
+use crate::model::cell::{Fen, Value};
+use crate::model::fields::AnyFields;
+use crate::model::schema::RecordKind;
+use crate::registers::row::RegisterRow;
+
+/// Reads `--as-of`.
+pub fn as_of(text: Option<&str>) -> Result<AsOf, AppError> {
+    let Some(text) = text else {
+        return Ok(AsOf::Head);
+    };
+    AsOf::parse(text).ok_or_else(|| {
+        AppError::Usage(format!(
+            "--as-of {text} is neither a position nor a time; write 1234, 2014-06-30 or 2014-06-30T12:00:00+08:00"
+        ))
+    })
+}
+
+/// Prints a register.
+pub async fn run(app: App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
+    let printed = print(&app, args, output).await;
+    app.close().await;
+    printed
+}
+
+/// A column: its name, and its value of a row.
+struct Table {
+    names: Vec<&'static str>,
+    rows: Vec<Vec<Option<Value>>>,
+}
+
+async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let table = if matches!(args.kind.as_str(), "office" | "offices" | "单位") {
+        offices(app, args, size).await?
+    } else {
+        records(app, args, size).await?
+    };
+    if output.json {
+        for row in &table.rows {
+            let object: serde_json::Map<String, serde_json::Value> = table
+                .names
+                .iter()
+                .zip(row)
+                .filter_map(|(name, value)| Some(((*name).to_owned(), value.as_ref()?.to_json())))
+                .collect();
+            output.data(&serde_json::Value::Object(object).to_string());
+        }
+        return Ok(());
+    }
+    let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let rows: Vec<Vec<String>> = table
+        .rows
+        .iter()
+        .map(|row| row.iter().map(text).collect())
+        .collect();
+    if args.csv {
+        return csv_table(&table.names, &rows, output);
+    }
+    output.table(&table.names, &rows);
+    let count = rows.len();
+    output.say(
+        &format!("{count} rows as of {size} entries"),
+        &format!("{count} 行，截至第 {size} 条"),
+    );
+    Ok(())
+}
+
+fn csv_table(names: &[&str], rows: &[Vec<String>], output: &Output) -> Result<(), AppError> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let wrong = |error: csv::Error| AppError::Usage(error.to_string());
+    writer.write_record(names).map_err(wrong)?;
+    for row in rows {
+        writer.write_record(row).map_err(wrong)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| AppError::Usage(error.to_string()))?;
+    output.raw(&bytes)
+}
+
+async fn records(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, AppError> {
+    let kind = RecordKind::parse(&args.kind).ok_or_else(|| {
+        let known: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.file()).collect();
+        AppError::Usage(format!(
+            "there is no register {}; there are {}, offices",
+            args.kind,
+            known.join(", ")
+        ))
+    })?;
+    let top = args.office.as_deref().map(office_code).transpose()?;
+    let offices = app.offices(size).await?;
+    let takes = |row: &RegisterRow| {
+        top.is_none_or(|top| office_of_row(row).is_some_and(|own| offices.is_within(own, top)))
+    };
+    let registers = app.registers().await?;
+    let mut rows = registers.current(kind, size, Some(&takes))?;
+    rows.truncate(args.limit.unwrap_or(usize::MAX));
+    let mut names = vec!["position", "record_id", "version", "recorded_at"];
+    let columns = AnyFields::columns(kind);
+    names.extend(columns.iter().map(|(name, _)| {
+        if *name == "amount_fen" {
+            "amount_yuan"
+        } else {
+            *name
+        }
+    }));
+    let cells = |row: &RegisterRow| {
+        let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+        let mut cells = vec![
+            Some(number(row.position)),
+            Some(Value::Text(row.record_id.to_string())),
+            Some(number(row.version)),
+            Some(Value::Text(row.recorded_at.to_string())),
+        ];
+        cells.extend(columns.iter().map(|(name, _)| match row.fields.get(name) {
+            Some(Value::Integer(fen)) if *name == "amount_fen" => {
+                Some(Value::Text(Fen(fen).to_yuan()))
+            }
+            value => value,
+        }));
+        cells
+    };
+    Ok(Table {
+        rows: rows.iter().map(cells).collect(),
+        names,
+    })
+}
+
+async fn offices(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, AppError> {
+    let top = args.office.as_deref().map(office_code).transpose()?;
+    let directory = app.offices(size).await?;
+    let rows = directory
+        .all()
+        .into_iter()
+        .filter(|office| top.is_none_or(|top| directory.is_within(office.code, top)))
+        .take(args.limit.unwrap_or(usize::MAX))
+        .map(|office| {
+            vec![
+                Some(Value::Text(office.code.to_string())),
+                Some(Value::Text(office.level.to_string())),
+                office.name_en.clone().map(Value::Text),
+                office.name_zh.clone().map(Value::Text),
+                office.parent.map(|parent| Value::Text(parent.to_string())),
+            ]
+        })
+        .collect();
+    Ok(Table {
+        names: vec!["code", "level", "name_en", "name_zh", "parent"],
+        rows,
+    })
+}
