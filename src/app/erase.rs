@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{App, AppError};
 use crate::ledger::aggregate::erasure::{Erasure, ErasureCommand, ErasureEvent, MAX_KEY_IDS};
-use crate::ledger::execute::token_purpose;
 use crate::ledger::keys::TokenPurpose;
+use crate::ledger::recording::token_purpose;
 use crate::ledger::request::{Command, For, Receipt};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::schema::RecordKind;

@@ -128,7 +128,7 @@ impl App {
         idempotency_key: Option<String>,
     ) -> Result<Answer, AppError> {
         let known = self.ledger.history(record_id).await?;
-        if !known.is_some_and(|history| history.kind == kind) {
+        if known.is_none_or(|history| history.kind != kind) {
             return Err(AppError::Usage(format!("there is no {kind} {record_id}")));
         }
         let command = Command::Void {

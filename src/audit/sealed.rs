@@ -7,9 +7,11 @@ use uuid::Uuid;
 use super::leaves::{Leaf, Wrong};
 use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::commitment::Commitments;
-use crate::ledger::execute::{FLAG_WOMAN_TOKEN, Ledger, year_key_ends};
+use crate::ledger::execute::Ledger;
 use crate::ledger::history::AnyRecordEvent;
+use crate::ledger::recording::FLAG_WOMAN_TOKEN;
 use crate::ledger::sealing::{RecordKeys, Sealer, role_of};
+use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
@@ -40,6 +42,12 @@ pub struct SealedBatch {
     pub wrong: Option<Wrong>,
 }
 
+/// Of the payloads of other streams, only the commitments are of interest here.
+#[derive(serde::Deserialize)]
+struct Committed {
+    commitments: Option<Commitments>,
+}
+
 /// The commitments of an entry, if it makes any.
 fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, String> {
     let entry = Entry::parse(&row.bytes).map_err(|error| error.to_string())?;
@@ -47,11 +55,6 @@ fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, Strin
         let event = AnyRecordEvent::parse(kind, entry.payload.get())
             .map_err(|error| format!("the payload is no event of a {kind}: {error}"))?;
         return Ok(Some(event.commitments));
-    }
-    // Of other streams, only the commitments are of interest here.
-    #[derive(serde::Deserialize)]
-    struct Committed {
-        commitments: Option<Commitments>,
     }
     let event: BTreeMap<String, Committed> =
         serde_json::from_str(entry.payload.get()).map_err(|error| error.to_string())?;
@@ -61,6 +64,9 @@ fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, Strin
         .and_then(|event| event.commitments))
 }
 
+/// Rows of the vault by position.
+pub type VaultRows = HashMap<Position, VaultRow>;
+
 /// Checks the rows of the vault that belong to a batch of entries. Runs on any thread.
 #[must_use]
 pub fn check(
@@ -68,7 +74,7 @@ pub fn check(
     first: Position,
     leaves: &[Leaf],
     rows: &[EntryRow],
-    mut vault: HashMap<Position, VaultRow>,
+    mut vault: VaultRows,
 ) -> SealedBatch {
     let mut batch = SealedBatch::default();
     for (position, (leaf, row)) in (first..).zip(leaves.iter().zip(rows)) {
@@ -197,21 +203,18 @@ pub fn check_women(
 ) -> Result<(), Wrong> {
     let mut tokens: HashMap<Position, WomanToken> = tokens.into_iter().collect();
     for (position, event_id) in women {
-        match tokens.remove(position) {
-            Some(token) => {
-                if ledger.woman_mac(*event_id, token.year, &token.token) != token.mac {
-                    return Err(Wrong::at(*position, "the token of a year was changed"));
-                }
-                if !years.contains(&token.year) {
-                    let what = format!("the key of statistical year {} is missing", token.year);
-                    return Err(Wrong::at(*position, what));
-                }
+        if let Some(token) = tokens.remove(position) {
+            if ledger.woman_mac(*event_id, token.year, &token.token) != token.mac {
+                return Err(Wrong::at(*position, "the token of a year was changed"));
             }
-            None => {
-                let due = year_of(*position).is_none_or(|year| today.date() > year_key_ends(year));
-                if !due {
-                    return Err(Wrong::at(*position, "the token of a year is missing"));
-                }
+            if !years.contains(&token.year) {
+                let what = format!("the key of statistical year {} is missing", token.year);
+                return Err(Wrong::at(*position, what));
+            }
+        } else {
+            let due = year_of(*position).is_none_or(|year| today.date() > year_key_ends(year));
+            if !due {
+                return Err(Wrong::at(*position, "the token of a year is missing"));
             }
         }
     }

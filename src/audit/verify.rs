@@ -15,8 +15,9 @@ use futures_util::stream::FuturesOrdered;
 use super::leaves::{Batch, Leaf, Order, Wrong, check};
 use super::sealed::{self, SealedBatch, check_erasures, check_women};
 use crate::ledger::aggregate::erasure::ErasureEvent;
-use crate::ledger::execute::{Ledger, statistical_year};
+use crate::ledger::execute::Ledger;
 use crate::ledger::request::LedgerError;
+use crate::ledger::years::{statistical_year, year_name};
 use crate::model::entry::Entry;
 use crate::model::fields::AnyFields;
 use crate::model::id::Position;
@@ -451,7 +452,7 @@ impl Verifier<'_> {
             let Ok(Some(wrapped)) = self.ledger.vault.year_key(*year).await else {
                 continue;
             };
-            let name = uuid::Uuid::from_u128(u128::from(year.unsigned_abs()));
+            let name = year_name(*year);
             let opened = crate::ledger::sealing::RecordKeys::open(
                 &wrapped,
                 &self.ledger.master,

@@ -179,7 +179,7 @@ pub struct Record {
 pub struct Change {
     /// The kind of record.
     pub kind: String,
-    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    /// Its id, or `KIND/SOURCE/SOURCE_RECORD_ID`.
     pub id: String,
     /// COLUMN=VALUE, or `-` for a JSON object on standard input.
     #[arg(required = true, value_name = "COLUMN=VALUE")]
@@ -197,7 +197,7 @@ pub struct Change {
 pub struct VoidRecord {
     /// The kind of record.
     pub kind: String,
-    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    /// Its id, or `KIND/SOURCE/SOURCE_RECORD_ID`.
     pub id: String,
     /// Why; sealed.
     #[arg(long)]
@@ -210,7 +210,7 @@ pub struct VoidRecord {
 /// Arguments of `show`.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// Its id, or KIND/SOURCE/SOURCE_RECORD_ID.
+    /// Its id, or `KIND/SOURCE/SOURCE_RECORD_ID`.
     pub id: String,
     /// Show sealed fields; this is recorded.
     #[arg(long, requires = "purpose")]
@@ -310,7 +310,7 @@ pub struct Verify {
 /// Arguments of `erase`.
 #[derive(Debug, Args)]
 pub struct Erase {
-    /// Ids, or KIND/SOURCE/SOURCE_RECORD_ID.
+    /// Ids, or `KIND/SOURCE/SOURCE_RECORD_ID`.
     #[arg(required_unless_present = "person_of")]
     pub records: Vec<String>,
     /// Every record with the ID number of this record's person.

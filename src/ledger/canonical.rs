@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn canonical_bytes_pass() {
         for text in [
-            r#"{}"#,
-            r#"[]"#,
+            r"{}",
+            r"[]",
             r#"{"a":1,"b":[true,false,null,"é\n\u001f"],"c":-5,"d":9007199254740992}"#,
         ] {
             assert_eq!(check(text.as_bytes()), Ok(()), "{text}");

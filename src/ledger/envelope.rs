@@ -4,6 +4,7 @@
 //! What may fail: an event that is too long or does not serialise canonically. What must stay
 //! true: the bytes are those that will be hashed; only position, time and version follow.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use cqrs_es::{Aggregate, DomainEvent};
@@ -28,7 +29,7 @@ pub enum EnvelopeError {
 }
 
 /// Metadata by name, in byte order of the names.
-pub type Metadata = BTreeMap<&'static str, String>;
+pub type Metadata = BTreeMap<Cow<'static, str>, String>;
 
 /// Where and as what an event is to stand.
 pub struct Envelope<'a> {
