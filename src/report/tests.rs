@@ -143,7 +143,7 @@ fn indicators_against_their_targets() {
         .as_ref()
         .unwrap();
     assert_eq!(due.text.en, "not due until 31 August 2014");
-    assert_eq!(due.text.zh, "2014年8月31日前未到期");
+    assert_eq!(due.text.zh, "到期日为2014年8月31日，尚未到期");
 }
 
 #[test]
@@ -184,7 +184,11 @@ fn copies_late_reports_and_other_offices_do_not_count() {
     ledger.registration(kind, COMMUNITY, "2013-12-31", "2014-01-02");
     let after = report(&ledger, TOWNSHIP, "2014-H1");
     assert_eq!(before.figures, after.figures);
+}
 
+#[test]
+fn a_late_report_counts_in_the_period_but_not_among_its_residents() {
+    let mut ledger = half_year();
     // A birth of June that is reported in July is a birth of the half-year, but was no resident
     // known on its last day. The death, reported in time, leaves both.
     ledger.birth(
@@ -322,8 +326,20 @@ fn rewards_are_judged_once_they_are_due() {
         (Some(Verdict::NotMet), "")
     );
     let found = indicator(&second, "reward_fulfilment");
-    assert_eq!(found.exact.unwrap().to_string(), "40300/404");
+    assert_eq!(found.exact.unwrap().to_string(), "10075/101");
     assert_eq!(found.value.as_deref(), Some("99.8"));
+    ledger.money(
+        Source::Finance,
+        Flow::Payment,
+        "family_support",
+        192_000,
+        "2014-09-02",
+    );
+    let paid_twice = report(&ledger, TOWNSHIP, "2014-H2");
+    assert_eq!(
+        reason(&paid_twice, "reward_fulfilment"),
+        (INSUFFICIENT, "more_paid_than_due")
+    );
     // The first half's report stays what it was: nothing was due in it.
     let first = report(&ledger, TOWNSHIP, "2014-H1");
     assert_eq!(
