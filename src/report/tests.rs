@@ -11,6 +11,7 @@ use super::targets::Verdict;
 use super::{HalfYearReport, ReportError, Targets};
 use crate::model::code::{Flow, RegistrationKind, Sex, Source};
 use crate::model::fields::AnyFields;
+use crate::model::time::Timestamp;
 use crate::registers::snapshot::LossFacts;
 
 fn report(ledger: &Ledger, of: &str, when: &str) -> HalfYearReport {
@@ -441,4 +442,33 @@ fn an_office_that_is_not_registered_and_a_target_that_is_no_number() {
             ..
         }
     ));
+}
+
+#[test]
+fn as_of_the_last_day_the_return_of_june_is_still_to_come() {
+    let mut ledger = half_year();
+    let until = Timestamp::end_of(day("2014-06-30"));
+    for rows in ledger.0.rows.values_mut() {
+        rows.retain(|row| row.recorded_at <= until);
+    }
+    let kept = ledger.0.rows.values().flatten();
+    ledger.0.recorded_at = kept.map(|row| row.recorded_at).max().unwrap();
+    let report = report(&ledger, COMMUNITY, "2014-H1");
+    for (id, value) in [
+        ("residents", 7_523),
+        ("births", 14),
+        ("births_in_returns", 9),
+    ] {
+        assert_eq!(figure(&report, id), value, "{id}");
+    }
+    let returns = &report.monthly_returns;
+    assert_eq!((returns.received, returns.expected), (5, 6));
+    assert_eq!(report.births_by_month[5].returned, None);
+    // The last entry is of 25 June; that the period ended later is said.
+    let note = report.notes.iter().find(|note| note.id == "before_the_end");
+    assert!(note.unwrap().text.en.contains("25 June 2014"));
+    assert_eq!(
+        reason(&report, "reward_fulfilment"),
+        (INSUFFICIENT, "not_due_until")
+    );
 }
