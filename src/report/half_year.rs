@@ -82,6 +82,8 @@ pub struct HalfYearReport {
     pub origin: String,
     /// Whether the ledger's clock is simulated.
     pub simulated_clock: bool,
+    /// What a simulated clock means for the reader; absent on a measured one.
+    pub simulated_clock_note: Option<Bilingual>,
     /// Counts.
     pub figures: Vec<Figure>,
     /// Quantities of activities by kind.
@@ -138,6 +140,9 @@ impl HalfYearReport {
             recorded_at: snapshot.recorded_at,
             origin: snapshot.origin.clone(),
             simulated_clock: snapshot.simulated_clock,
+            simulated_clock_note: snapshot
+                .simulated_clock
+                .then(|| Bilingual::of("simulated-clock", &[])),
             figures: figures(&counts),
             activities: activities(&counts),
             notes: notes(snapshot, &counts, &indicators),

@@ -372,7 +372,12 @@ fn reward_fulfilment(counts: &Counts, _: &Targets) -> Measured {
     let rewards = &counts.rewards;
     if rewards.due_fen > 0 {
         let yuan = |fen| Rational::new(fen, 100).unwrap_or(Rational::whole(0));
-        return Measured::ratio(yuan(rewards.paid_fen), yuan(rewards.due_fen), 100);
+        // A sum in which one person is paid twice can hide another who is not paid at all.
+        let more = rewards.paid_fen > rewards.due_fen;
+        return Measured {
+            obstacle: more.then(|| Note::new("more_paid_than_due", &[])),
+            ..Measured::ratio(yuan(rewards.paid_fen), yuan(rewards.due_fen), 100)
+        };
     }
     Measured::nothing(rewards.next_due.map_or_else(
         || Note::new("nothing_due", &[]),

@@ -217,8 +217,13 @@ mod tests {
             "a key stands twice"
         );
         for language in Language::ALL {
-            for (key, _) in keys(EN) {
-                assert!(known_text(language, &key, &[]).is_some(), "{key}");
+            for (key, names) in keys(EN) {
+                let args: Vec<(&'static str, &str)> = names
+                    .into_iter()
+                    .map(|name| (&*name.leak(), "42"))
+                    .collect();
+                let text = known_text(language, &key, &args).expect(&key);
+                assert!(!text.contains(['{', '$']), "{key}");
             }
         }
     }

@@ -262,12 +262,8 @@ mod tests {
         assert_eq!(fraction(1, 2).over(Rational::whole(0)), None);
         let huge = Rational::whole(i128::MAX);
         assert_eq!(huge.times(huge), None);
-        assert!(
-            fraction(i128::MAX, i128::MAX - 1)
-                > fraction(i128::MAX - 1, i128::MAX - 2)
-                    .over(Rational::whole(2))
-                    .unwrap()
-        );
+        // Products would overflow here; the order is found all the same.
+        assert!(fraction(i128::MAX, i128::MAX - 1) < fraction(i128::MAX - 1, i128::MAX - 2));
     }
 
     proptest! {

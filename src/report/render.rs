@@ -146,15 +146,6 @@ struct TargetRow {
     bar: Option<Bar>,
 }
 
-impl TargetRow {
-    /// The verdict with its reason.
-    fn judgement(&self) -> String {
-        let both = [self.verdict.as_str(), self.reason.as_str()];
-        let stated: Vec<_> = both.into_iter().filter(|part| !part.is_empty()).collect();
-        stated.join(": ")
-    }
-}
-
 /// A drawing of a value beside its target, in units of which the target's limit is [`TARGET_X`].
 struct Bar {
     value: u32,
@@ -195,11 +186,8 @@ impl View {
         let office = one_line(report.office.name.get(language));
         let period = report.period.to_string();
         let title = [("office", office.as_str()), ("period", period.as_str())];
-        let warning = if report.simulated_clock {
-            text(language, "simulated-clock", &[])
-        } else {
-            String::new()
-        };
+        let warning = report.simulated_clock_note.as_ref();
+        let warning = warning.map_or_else(String::new, |note| note.get(language).to_owned());
         let rows = |figures: &[Figure]| figures.iter().map(|f| figure_row(f, language)).collect();
         Self {
             language,
@@ -227,6 +215,18 @@ impl View {
         text(self.language, key, &[])
     }
 
+    /// The verdict with its reason, in one cell.
+    fn judgement(&self, row: &TargetRow) -> String {
+        match (row.verdict.as_str(), row.reason.as_str()) {
+            (only, "") | ("", only) => only.to_owned(),
+            (verdict, reason) => text(
+                self.language,
+                "judgement",
+                &[("verdict", verdict), ("reason", reason)],
+            ),
+        }
+    }
+
     fn tag(&self) -> &'static str {
         self.language.tag()
     }
@@ -249,7 +249,7 @@ fn head(report: &HalfYearReport, language: Language) -> Vec<Row> {
     let position = report.position.map_or_else(
         || t("no-entry", &[]),
         |position| {
-            let position = Rational::whole(i128::from(position)).to_text(0);
+            let position = position.to_string();
             let at = report.recorded_at.to_string();
             t("as-of-value", &[("position", &position), ("at", &at)])
         },
@@ -368,7 +368,9 @@ fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
         definition: indicator.definition.get(language).to_owned(),
         value,
         basis: basis.map_or_else(String::new, |(n, d)| {
-            format!("{} / {}", shortest(n, 0), shortest(d, 0))
+            // Only money has fractions above the line.
+            let least = if n.denominator() == 1 { 0 } else { 2 };
+            format!("{} / {}", shortest(n, least), shortest(d, 0))
         }),
         interval: interval.unwrap_or_default(),
         target: indicator

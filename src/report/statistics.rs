@@ -337,19 +337,32 @@ mod tests {
         close(interval.high, 0.765_406_6, 5e-8);
     }
 
-    /// Limits of a Poisson count: the tables of Garwood (1936) and of vital statistics manuals.
+    /// Garwood's table to two decimals, as manuals of vital statistics reprint it.
     #[test]
     fn poisson_as_published() {
         for (count, low, high) in [
-            (0, 0.0, 3.6889),
-            (1, 0.0253, 5.5716),
-            (5, 1.6235, 11.6683),
-            (10, 4.7954, 18.3904),
-            (100, 81.3639, 121.6275),
+            (0, 0.0, 3.69),
+            (1, 0.03, 5.57),
+            (5, 1.62, 11.67),
+            (10, 4.80, 18.39),
+            (14, 7.65, 23.49),
+            (100, 81.36, 121.63),
         ] {
             let interval = poisson_interval(count);
-            close(interval.low, low, 5e-4);
-            close(interval.high, high, 5e-4);
+            close(interval.low, low, 5e-3);
+            close(interval.high, high, 5e-3);
+        }
+    }
+
+    /// Half of chi-square quantiles, which is the other form of the same limits.
+    #[test]
+    fn poisson_by_chi_square() {
+        use statrs::distribution::{ChiSquared, ContinuousCDF};
+        let below = |half: f64, freedom: f64| ChiSquared::new(freedom).unwrap().cdf(2.0 * half);
+        for count in [1_u64, 3, 14, 60, 250] {
+            let interval = poisson_interval(count);
+            close(below(interval.low, 2.0 * real(count)), 0.025, 1e-9);
+            close(below(interval.high, 2.0 * real(count) + 2.0), 0.975, 1e-9);
         }
     }
 

@@ -11,6 +11,7 @@ use super::targets::Verdict;
 use super::{HalfYearReport, ReportError, Targets};
 use crate::model::code::{Flow, RegistrationKind, Sex, Source};
 use crate::model::fields::AnyFields;
+use crate::model::time::Timestamp;
 use crate::registers::snapshot::LossFacts;
 
 fn report(ledger: &Ledger, of: &str, when: &str) -> HalfYearReport {
@@ -143,7 +144,7 @@ fn indicators_against_their_targets() {
         .as_ref()
         .unwrap();
     assert_eq!(due.text.en, "not due until 31 August 2014");
-    assert_eq!(due.text.zh, "2014年8月31日前未到期");
+    assert_eq!(due.text.zh, "到期日为2014年8月31日，尚未到期");
 }
 
 #[test]
@@ -184,7 +185,11 @@ fn copies_late_reports_and_other_offices_do_not_count() {
     ledger.registration(kind, COMMUNITY, "2013-12-31", "2014-01-02");
     let after = report(&ledger, TOWNSHIP, "2014-H1");
     assert_eq!(before.figures, after.figures);
+}
 
+#[test]
+fn a_late_report_counts_in_the_period_but_not_among_its_residents() {
+    let mut ledger = half_year();
     // A birth of June that is reported in July is a birth of the half-year, but was no resident
     // known on its last day. The death, reported in time, leaves both.
     ledger.birth(
@@ -322,8 +327,20 @@ fn rewards_are_judged_once_they_are_due() {
         (Some(Verdict::NotMet), "")
     );
     let found = indicator(&second, "reward_fulfilment");
-    assert_eq!(found.exact.unwrap().to_string(), "40300/404");
+    assert_eq!(found.exact.unwrap().to_string(), "10075/101");
     assert_eq!(found.value.as_deref(), Some("99.8"));
+    ledger.money(
+        Source::Finance,
+        Flow::Payment,
+        "family_support",
+        192_000,
+        "2014-09-02",
+    );
+    let paid_twice = report(&ledger, TOWNSHIP, "2014-H2");
+    assert_eq!(
+        reason(&paid_twice, "reward_fulfilment"),
+        (INSUFFICIENT, "more_paid_than_due")
+    );
     // The first half's report stays what it was: nothing was due in it.
     let first = report(&ledger, TOWNSHIP, "2014-H1");
     assert_eq!(
@@ -425,4 +442,33 @@ fn an_office_that_is_not_registered_and_a_target_that_is_no_number() {
             ..
         }
     ));
+}
+
+#[test]
+fn as_of_the_last_day_the_return_of_june_is_still_to_come() {
+    let mut ledger = half_year();
+    let until = Timestamp::end_of(day("2014-06-30"));
+    for rows in ledger.0.rows.values_mut() {
+        rows.retain(|row| row.recorded_at <= until);
+    }
+    let kept = ledger.0.rows.values().flatten();
+    ledger.0.recorded_at = kept.map(|row| row.recorded_at).max().unwrap();
+    let report = report(&ledger, COMMUNITY, "2014-H1");
+    for (id, value) in [
+        ("residents", 7_523),
+        ("births", 14),
+        ("births_in_returns", 9),
+    ] {
+        assert_eq!(figure(&report, id), value, "{id}");
+    }
+    let returns = &report.monthly_returns;
+    assert_eq!((returns.received, returns.expected), (5, 6));
+    assert_eq!(report.births_by_month[5].returned, None);
+    // The last entry is of 25 June; that the period ended later is said.
+    let note = report.notes.iter().find(|note| note.id == "before_the_end");
+    assert!(note.unwrap().text.en.contains("25 June 2014"));
+    assert_eq!(
+        reason(&report, "reward_fulfilment"),
+        (INSUFFICIENT, "not_due_until")
+    );
 }

@@ -105,7 +105,7 @@ fn targets(view: &View) -> Vec<String> {
             value.to_owned(),
             row.interval.clone(),
             row.target.clone(),
-            row.judgement(),
+            view.judgement(row),
         ]);
     }
     let sides = [Side::Left, Side::Right, Side::Left, Side::Left, Side::Left];

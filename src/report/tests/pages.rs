@@ -40,14 +40,9 @@ fn every_output_says_what_it_rests_on() {
             } else {
                 ["模拟时钟", "14 例出生太少", "0.60", "21 至 246"]
             };
-            let position = if format == Format::Json {
-                "\"position\": 11537"
-            } else {
-                "11,537"
-            };
             for text in said
                 .into_iter()
-                .chain([position, "2014-07-03T09:00:00.000000Z"])
+                .chain(["11536", "2014-07-03T09:00:00.000000Z"])
             {
                 assert!(page.contains(text), "{format:?} {language} {text}");
             }
