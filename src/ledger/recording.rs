@@ -45,7 +45,6 @@ impl Ledger {
 
     /// Of a record. Of a pregnancy loss only the township is public, and not who reports.
     fn record_metadata(
-        &self,
         context: &Context,
         draft: &Draft,
         idempotency: Option<Idempotency>,
@@ -88,7 +87,7 @@ impl Ledger {
             .collect();
         let (commitments, slots) =
             Sealer::new(self.id, event_id).seal(&keys, |slot| role_of(kind, slot), &values);
-        let metadata = self.record_metadata(context, draft, idempotency);
+        let metadata = Self::record_metadata(context, draft, idempotency);
         let envelope = Envelope {
             aggregate_id: self.record_id(draft),
             sequence: 1,
@@ -276,7 +275,7 @@ impl Ledger {
         let (commitments, slots) =
             Sealer::new(self.id, event_id).seal(keys, |slot| role_of(kind, slot), values);
         let mut metadata = match draft {
-            Some(draft) => self.record_metadata(context, draft, idempotency),
+            Some(draft) => Self::record_metadata(context, draft, idempotency),
             None => Self::metadata(context, idempotency),
         };
         for (name, value) in &first.metadata {
