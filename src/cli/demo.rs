@@ -9,7 +9,6 @@ use crate::intake::ImportOptions;
 use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::model::time::parse_date;
 use crate::simulate;
 use crate::store::sqlite_tamper::overwrite_entry;
 
@@ -97,11 +96,8 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
     let wrong = || AppError::Usage("the sample's office or period".to_owned());
     let office = OfficeCode::parse(OFFICE).ok_or_else(wrong)?;
     let period = Period::parse("2014-H1").ok_or_else(wrong)?;
-    let last = parse_date("2014-06-30").ok_or_else(wrong)?;
-    let moment = crate::model::time::Timestamp::end_of(last);
-    let size = app
-        .size_at(crate::app::reading::AsOf::Moment(moment))
-        .await?;
+    // After the last monthly returns, which leave on 1 and 3 July.
+    let size = app.size_at(crate::app::reading::AsOf::Head).await?;
     let form = if output.json { Form::Json } else { Form::Text };
     let text = super::report::render(app, office, period, size, form, output).await?;
     output.data(text.trim_end());

@@ -23,11 +23,6 @@ pub async fn run(app: App, args: &Verify, output: &Output) -> Result<(), AppErro
 /// Verifies with a progress bar and prints what was covered.
 pub async fn check(app: &App, scope: Scope, output: &Output) -> Result<Verification, AppError> {
     let head = app.ledger.store.head().await?;
-    if scope == Scope::Everything {
-        // The registers are brought up to date first: what is compared is what readers see.
-        // A damaged ledger is for the check to report, not for this.
-        let _ = app.registers().await;
-    }
     let bar = output.progress("entries", "条目", Some(head.size));
     let report = app
         .verify(scope, |entries| bar.set_position(entries))
