@@ -39,7 +39,7 @@ CREATE TRIGGER entry_is_append_only_delete BEFORE DELETE ON entry
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: DELETE from entry refused'); END;
 CREATE TRIGGER entry_is_gapless BEFORE INSERT ON entry
     WHEN NEW.position <> (SELECT coalesce(max(position) + 1, 0) FROM entry)
-    BEGIN SELECT RAISE(ABORT, 'the ledger is gapless: this is not the next position'); END;
+    BEGIN SELECT RAISE(ROLLBACK, 'the ledger is gapless: this is not the next position'); END;
 CREATE TRIGGER idempotency_is_append_only_update BEFORE UPDATE ON idempotency
     BEGIN SELECT RAISE(ABORT, 'the ledger is append-only: UPDATE of idempotency refused'); END;
 CREATE TRIGGER idempotency_is_append_only_delete BEFORE DELETE ON idempotency

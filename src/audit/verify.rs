@@ -182,39 +182,17 @@ impl Verifier<'_> {
         let mut in_flight = FuturesOrdered::new();
         let mut ended = false;
         loop {
+            // Every batch is read on a connection of its own, so that reading overlaps too.
             while !ended && in_flight.len() < IN_FLIGHT {
-                let rows = self.ledger.store.rows(from, BATCH).await?;
-                ended = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
-                let vault = match (scope, rows.last()) {
-                    (Scope::Everything, Some(last)) => {
-                        let to = last.position;
-                        let sealed = self
-                            .ledger
-                            .vault
-                            .sealed(from, to - from.min(to) + 1)
-                            .await?;
-                        sealed.into_iter().filter(|(at, _)| *at <= to).collect()
-                    }
-                    _ => std::collections::HashMap::new(),
-                };
-                let ledger = self.ledger.clone();
-                let first = from;
+                in_flight.push_back(tokio::spawn(batch(self.ledger.clone(), scope, from)));
                 from += BATCH;
-                in_flight.push_back(tokio::task::spawn_blocking(move || {
-                    let batch = check(first, rows);
-                    let sealed = if scope == Scope::Everything {
-                        sealed::check(&ledger, first, &batch.leaves, &batch.rows, vault)
-                    } else {
-                        SealedBatch::default()
-                    };
-                    (first, batch, sealed)
-                }));
             }
             let Some(done) = in_flight.next().await else {
                 return Ok(Ok(()));
             };
             let (first, batch, sealed) =
-                done.map_err(|error| VerifyError::CutOff(error.to_string()))?;
+                done.map_err(|error| VerifyError::CutOff(error.to_string()))??;
+            ended |= (batch.rows.len() as u64) < BATCH;
             if let Err(wrong) = walk.take(first, batch, sealed, report) {
                 return Ok(Err(wrong));
             }
@@ -488,6 +466,37 @@ impl Verifier<'_> {
             None => Ok(()),
         })
     }
+}
+
+/// Reads and checks the batch that should start at a position.
+async fn batch(
+    ledger: Arc<Ledger>,
+    scope: Scope,
+    first: Position,
+) -> Result<(Position, Batch, SealedBatch), VerifyError> {
+    let rows = ledger.store.rows(first, BATCH).await?;
+    let vault = match (scope, rows.last()) {
+        (Scope::Log, _) | (_, None) => sealed::VaultRows::new(),
+        (_, Some(last)) => {
+            let to = last.position;
+            let sealed = ledger
+                .vault
+                .sealed(first, to.saturating_sub(first) + 1)
+                .await?;
+            sealed.into_iter().filter(|(at, _)| *at <= to).collect()
+        }
+    };
+    let checked = tokio::task::spawn_blocking(move || {
+        let batch = check(first, rows);
+        let sealed = match scope {
+            Scope::Log => SealedBatch::default(),
+            Scope::Everything => sealed::check(&ledger, first, &batch.leaves, &batch.rows, vault),
+        };
+        (first, batch, sealed)
+    });
+    checked
+        .await
+        .map_err(|error| VerifyError::CutOff(error.to_string()))
 }
 
 impl Walk {

@@ -30,10 +30,10 @@ use crate::model::record::Draft;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 
-/// Rows that are prepared and committed together: some 10 MB of entries and sealed fields.
-const CHUNK_ROWS: usize = 4096;
+/// Rows that are prepared and committed together: some 20 MB of entries and sealed fields.
+const CHUNK_ROWS: usize = 8192;
 /// Chunks that are prepared ahead of the one being committed.
-const CHUNKS_AHEAD: usize = 3;
+const CHUNKS_AHEAD: usize = 2;
 
 /// How to import.
 #[derive(Debug, Clone)]

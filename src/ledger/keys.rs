@@ -6,14 +6,13 @@
 //! stay true: each purpose has its own key (HKDF-SHA256, RFC 5869), nothing here prints a key,
 //! and nothing derived from `ledger.key` can open a sealed field.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::cipher::EventCipher;
 use crate::model::id::uuid_of_hash;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Role;
@@ -228,50 +227,35 @@ impl MasterKeys {
         self.keys.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    /// The cipher of a master key.
+    /// The cipher of a master key for the keys of one event.
     ///
     /// # Errors
     /// When there is no key of that number.
-    pub fn cipher(&self, number: u32) -> Result<XChaCha20Poly1305, UnwrapError> {
+    pub fn cipher(&self, number: u32, event: Uuid) -> Result<EventCipher, UnwrapError> {
         let key = self
             .keys
             .get(&number)
             .ok_or(UnwrapError::NoMasterKey(number))?;
-        Ok(XChaCha20Poly1305::new(key.as_bytes().into()))
+        Ok(EventCipher::new(key.as_bytes(), event.as_bytes()))
     }
 }
 
-/// Binds a wrapped key to its ledger, event and role.
-fn wrap_context(ledger: Uuid, event: Uuid, role: Role) -> ([u8; 24], [u8; 34]) {
-    let mut nonce = [0xff; 24];
-    nonce[..16].copy_from_slice(event.as_bytes());
-    nonce[23] = role as u8;
+/// Binds a wrapped key to its ledger, event and role; no slot has such a nonce.
+fn wrap_context(ledger: Uuid, event: Uuid, role: Role) -> ([u8; 8], [u8; 34]) {
+    let nonce_end = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, role as u8];
     let mut context = [0; 34];
     context[..16].copy_from_slice(ledger.as_bytes());
     context[16..32].copy_from_slice(event.as_bytes());
     context[32] = b'k';
     context[33] = role as u8;
-    (nonce, context)
+    (nonce_end, context)
 }
 
 /// Wraps the key of a role. The nonce is unique because event ids are.
 #[must_use]
-pub fn wrap(
-    master: &XChaCha20Poly1305,
-    ledger: Uuid,
-    event: Uuid,
-    role: Role,
-    key: &Secret,
-) -> Vec<u8> {
-    let (nonce, aad) = wrap_context(ledger, event, role);
-    let payload = Payload {
-        msg: key.as_bytes(),
-        aad: &aad,
-    };
-    // Encryption fails only for messages of 256 GiB and more.
-    master
-        .encrypt(XNonce::from_slice(&nonce), payload)
-        .unwrap_or_default()
+pub fn wrap(master: &EventCipher, ledger: Uuid, event: Uuid, role: Role, key: &Secret) -> Vec<u8> {
+    let (nonce_end, aad) = wrap_context(ledger, event, role);
+    master.seal(nonce_end, &aad, key.as_bytes())
 }
 
 /// Opens the key of a role.
@@ -279,23 +263,16 @@ pub fn wrap(
 /// # Errors
 /// When it was changed or belongs elsewhere.
 pub fn unwrap(
-    master: &XChaCha20Poly1305,
+    master: &EventCipher,
     ledger: Uuid,
     event: Uuid,
     role: Role,
     wrapped: &[u8],
 ) -> Result<Secret, UnwrapError> {
-    let (nonce, aad) = wrap_context(ledger, event, role);
+    let (nonce_end, aad) = wrap_context(ledger, event, role);
     let opened = master
-        .decrypt(
-            XNonce::from_slice(&nonce),
-            Payload {
-                msg: wrapped,
-                aad: &aad,
-            },
-        )
-        .map(Zeroizing::new)
-        .map_err(|_| UnwrapError::Changed)?;
+        .open(nonce_end, &aad, wrapped)
+        .ok_or(UnwrapError::Changed)?;
     let bytes: [u8; 32] = opened
         .as_slice()
         .try_into()

@@ -9,6 +9,7 @@
 
 pub mod aggregate;
 pub mod canonical;
+pub mod cipher;
 pub mod commitment;
 pub mod envelope;
 pub mod event_store;

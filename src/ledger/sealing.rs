@@ -13,13 +13,12 @@
 //! ```
 //! `event_id` is the 36 characters that stand in the entry; `presence` is 1 or 0.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::cipher::EventCipher;
 use super::commitment::{Commitment, Commitments};
 use super::keys::{MasterKeys, Secret, UnwrapError, WRAPPED_KEY_BYTES, unwrap, wrap};
 use crate::model::schema::RecordKind;
@@ -62,7 +61,7 @@ impl RecordKeys {
         event: Uuid,
     ) -> Result<Vec<u8>, UnwrapError> {
         let number = master.newest();
-        let cipher = master.cipher(number)?;
+        let cipher = master.cipher(number, event)?;
         let mut packed = Vec::with_capacity(4 + self.0.len() * (1 + WRAPPED_KEY_BYTES));
         packed.extend_from_slice(&number.to_be_bytes());
         for (role, key) in &self.0 {
@@ -85,7 +84,7 @@ impl RecordKeys {
         let (number, rest) = packed
             .split_first_chunk::<4>()
             .ok_or(UnwrapError::Changed)?;
-        let cipher = master.cipher(u32::from_be_bytes(*number))?;
+        let cipher = master.cipher(u32::from_be_bytes(*number), event)?;
         if rest.len() % (1 + WRAPPED_KEY_BYTES) != 0 {
             return Err(UnwrapError::Changed);
         }
@@ -152,17 +151,15 @@ impl Sealer {
         commit(salt, &self.event_text, slot, value)
     }
 
-    fn cipher_context(&self, slot: Slot, commitment: &Commitment) -> ([u8; 24], Vec<u8>) {
-        let mut nonce = [0; 24];
-        nonce[..16].copy_from_slice(self.event.as_bytes());
-        nonce[23] = slot.number();
+    fn cipher_context(&self, slot: Slot, commitment: &Commitment) -> ([u8; 8], Vec<u8>) {
+        let nonce_end = [0, 0, 0, 0, 0, 0, 0, slot.number()];
         let name = slot.name().as_bytes();
         let mut aad = Vec::with_capacity(64 + name.len());
         aad.extend_from_slice(self.ledger.as_bytes());
         aad.extend_from_slice(self.event.as_bytes());
         aad.extend_from_slice(name);
         aad.extend_from_slice(&commitment.0);
-        (nonce, aad)
+        (nonce_end, aad)
     }
 
     /// Commits to every given slot, and encrypts those that have a value.
@@ -175,7 +172,7 @@ impl Sealer {
     ) -> (Commitments, Vec<u8>) {
         let mut commitments = Vec::with_capacity(values.len());
         let mut packed = Vec::with_capacity(values.len() * 32);
-        let mut of_role: Vec<(Role, HmacSha256, XChaCha20Poly1305)> = Vec::with_capacity(4);
+        let mut of_role: Vec<(Role, HmacSha256, EventCipher)> = Vec::with_capacity(4);
         for (slot, value) in values {
             let role = role_of(*slot);
             if !of_role.iter().any(|(other, ..)| *other == role) {
@@ -183,7 +180,7 @@ impl Sealer {
                 of_role.push((
                     role,
                     extract(key),
-                    XChaCha20Poly1305::new(key.as_bytes().into()),
+                    EventCipher::new(key.as_bytes(), self.event.as_bytes()),
                 ));
             }
             let Some((_, prk, cipher)) = of_role.iter().find(|(other, ..)| *other == role) else {
@@ -192,14 +189,8 @@ impl Sealer {
             let commitment = self.commit(&self.salt(prk, *slot), *slot, *value);
             commitments.push((*slot, commitment));
             if let Some(value) = value {
-                let (nonce, aad) = self.cipher_context(*slot, &commitment);
-                let payload = Payload {
-                    msg: value.as_bytes(),
-                    aad: &aad,
-                };
-                let sealed = cipher
-                    .encrypt(XNonce::from_slice(&nonce), payload)
-                    .unwrap_or_default();
+                let (nonce_end, aad) = self.cipher_context(*slot, &commitment);
+                let sealed = cipher.seal(nonce_end, &aad, value.as_bytes());
                 packed.push(slot.number());
                 // Cells have at most 200 characters, remarks a few times that.
                 packed.extend_from_slice(
@@ -226,7 +217,7 @@ impl Sealer {
     ) -> Result<Vec<OpenedSlot>, OpenError> {
         let mut parts = unpack(packed)?;
         let mut opened = Vec::with_capacity(parts.len());
-        let mut of_role: Vec<(Role, HmacSha256, XChaCha20Poly1305)> = Vec::with_capacity(4);
+        let mut of_role: Vec<(Role, HmacSha256, EventCipher)> = Vec::with_capacity(4);
         for (slot, commitment) in commitments.iter() {
             let role = role_of(slot);
             if !of_role.iter().any(|(other, ..)| *other == role) {
@@ -234,7 +225,7 @@ impl Sealer {
                 of_role.push((
                     role,
                     extract(key),
-                    XChaCha20Poly1305::new(key.as_bytes().into()),
+                    EventCipher::new(key.as_bytes(), self.event.as_bytes()),
                 ));
             }
             let (_, prk, cipher) = of_role
@@ -245,17 +236,12 @@ impl Sealer {
             let value = match found.map(|index| parts.swap_remove(index)) {
                 None => None,
                 Some((_, sealed)) => {
-                    let (nonce, aad) = self.cipher_context(slot, &commitment);
-                    let clear = cipher
-                        .decrypt(
-                            XNonce::from_slice(&nonce),
-                            Payload {
-                                msg: sealed,
-                                aad: &aad,
-                            },
-                        )
-                        .map_err(|_| OpenError::Ciphertext(slot))?;
-                    let text = String::from_utf8(clear).map_err(|_| OpenError::Malformed)?;
+                    let (nonce_end, aad) = self.cipher_context(slot, &commitment);
+                    let mut clear = cipher
+                        .open(nonce_end, &aad, sealed)
+                        .ok_or(OpenError::Ciphertext(slot))?;
+                    let text = String::from_utf8(std::mem::take(&mut *clear))
+                        .map_err(|_| OpenError::Malformed)?;
                     Some(Zeroizing::new(text))
                 }
             };

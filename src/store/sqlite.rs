@@ -13,12 +13,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection, Executor, Row};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::sqlite_bundles;
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::{
     EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Repeated, Result, Store, StoreError,
@@ -68,8 +69,9 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(30))
         .pragma("cache_size", "-65536")
-        // Few checkpoints of the write-ahead log during bulk loads: 64 MiB each.
-        .pragma("wal_autocheckpoint", "8192")
+        // Few checkpoints of the write-ahead log during bulk loads: 256 MiB each.
+        .pragma("wal_autocheckpoint", "32768")
+        .pragma("temp_store", "MEMORY")
         // Erased bytes are overwritten.
         .pragma("secure_delete", "ON")
         .pragma("trusted_schema", "OFF")
@@ -236,7 +238,7 @@ async fn versions(
     .fetch_all(connection)
     .await
     .map_err(failed("read versions"))?;
-    let version = |row: &sqlx::sqlite::SqliteRow| {
+    let version = |row: &SqliteRow| {
         let id: String = row.get(0);
         let sequence: i64 = row.get(1);
         (
@@ -401,6 +403,10 @@ impl Store for SqliteStore {
     }
 
     async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>> {
+        let bundle = bundle(&self.ledger, sqlite_bundles::ENTRIES, from, limit).await?;
+        if let Some(entries) = sqlite_bundles::entries(&bundle) {
+            return Ok(entries);
+        }
         let rows = sqlx::query(
             "SELECT position, leaf FROM entry WHERE position >= ? ORDER BY position LIMIT ?",
         )
@@ -413,6 +419,10 @@ impl Store for SqliteStore {
     }
 
     async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>> {
+        let bundle = bundle(&self.ledger, sqlite_bundles::ROWS, from, limit).await?;
+        if let Some(rows) = sqlite_bundles::rows(&bundle) {
+            return Ok(rows);
+        }
         let rows = sqlx::query(
             "SELECT position, leaf, aggregate_type, sequence FROM entry
               WHERE position >= ? ORDER BY position LIMIT ?",
@@ -422,7 +432,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries"))?;
-        let entry_row = |row: &sqlx::sqlite::SqliteRow| EntryRow {
+        let entry_row = |row: &SqliteRow| EntryRow {
             position: position_of(row.get(0)),
             bytes: row.get(1),
             aggregate_type: row.get(2),
@@ -544,7 +554,7 @@ impl Store for SqliteStore {
             .fetch_all(&self.ledger)
             .await
             .map_err(failed("read tiles"))?;
-        let tile = |row: &sqlx::sqlite::SqliteRow| StoredTile {
+        let tile = |row: &SqliteRow| StoredTile {
             level: u8::try_from(row.get::<i64, _>(0)).unwrap_or(u8::MAX),
             number: position_of(row.get(1)),
             hashes: row.get(2),
@@ -605,7 +615,22 @@ async fn schema_complaints(
         .collect())
 }
 
-fn stored_entry(row: &sqlx::sqlite::SqliteRow) -> StoredEntry {
+/// Runs a query of [`sqlite_bundles`].
+pub(super) async fn bundle(
+    pool: &SqlitePool,
+    query: &'static str,
+    from: Position,
+    limit: u64,
+) -> Result<SqliteRow> {
+    sqlx::query(query)
+        .bind(number_of(from))
+        .bind(number_of(limit))
+        .fetch_one(pool)
+        .await
+        .map_err(failed("read many rows"))
+}
+
+fn stored_entry(row: &SqliteRow) -> StoredEntry {
     StoredEntry {
         position: position_of(row.get(0)),
         bytes: row.get(1),

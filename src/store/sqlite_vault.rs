@@ -8,7 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::sqlite::{SqliteStore, failed, number_of, position_of};
+use super::sqlite::{SqliteStore, bundle, failed, number_of, position_of};
+use super::sqlite_bundles;
 use super::{Result, Vault, VaultRow, WomanToken};
 use crate::model::id::Position;
 
@@ -43,6 +44,10 @@ impl Vault for SqliteStore {
     }
 
     async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>> {
+        let bundle = bundle(&self.vault, sqlite_bundles::SEALED, from, limit).await?;
+        if let Some(rows) = sqlite_bundles::sealed(&bundle) {
+            return Ok(rows);
+        }
         let rows = sqlx::query(&format!(
             "{COLUMNS} WHERE s.position >= ? ORDER BY s.position LIMIT ?"
         ))

@@ -1,0 +1,152 @@
+//! Thousands of rows in one. The driver spends microseconds on every row and column that it hands
+//! over, which is more than hashing an entry costs; so long reads ask SQLite to concatenate the
+//! values of many rows, with their lengths, and cut them apart here.
+//!
+//! What comes in: the one row. What goes out: the rows, or `None` when lengths and values do not
+//! fit, which only happens to a database that was tampered with; the caller then reads row by
+//! row. What must stay true: the bytes are those that are stored.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::sqlite::position_of;
+use super::{EntryRow, StoredEntry, VaultRow};
+use crate::model::id::Position;
+
+/// Entries from a position on, in one row.
+pub(super) const ENTRIES: &str = "
+    SELECT group_concat(position, ' '), group_concat(length(leaf), ' '),
+           CAST(group_concat(leaf, '') AS BLOB)
+      FROM (SELECT position, leaf FROM entry WHERE position >= ? ORDER BY position LIMIT ?)";
+
+/// The same with the columns beside the leaf.
+pub(super) const ROWS: &str = "
+    SELECT group_concat(position, ' '), group_concat(length(leaf), ' '),
+           CAST(group_concat(leaf, '') AS BLOB),
+           group_concat(aggregate_type, ' '), group_concat(sequence, ' ')
+      FROM (SELECT position, aggregate_type, sequence, leaf FROM entry
+             WHERE position >= ? ORDER BY position LIMIT ?)";
+
+/// Rows of the vault from a position on, in one row.
+pub(super) const SEALED: &str = "
+    SELECT group_concat(position, ' '), group_concat(flags, ' '),
+           group_concat(coalesce(erased_by, '-'), ' '),
+           group_concat(length(key_id), ' '), CAST(group_concat(key_id, '') AS BLOB),
+           group_concat(length(keys), ' '), CAST(group_concat(keys, '') AS BLOB),
+           group_concat(length(slots), ' '), CAST(group_concat(slots, '') AS BLOB),
+           group_concat(length(content), ' '), CAST(group_concat(content, '') AS BLOB),
+           group_concat(length(mac), ' '), CAST(group_concat(mac, '') AS BLOB),
+           group_concat(coalesce(length(tokens), 0), ' '),
+           CAST(group_concat(coalesce(tokens, x''), '') AS BLOB)
+      FROM (SELECT s.position, s.flags, s.erased_by, s.key_id, s.keys, s.slots, s.content, s.mac,
+                   t.tokens
+              FROM sealed s LEFT JOIN token t ON t.position = s.position
+             WHERE s.position >= ? ORDER BY s.position LIMIT ?)";
+
+/// Numbers separated by spaces; none for an empty set of rows.
+fn numbers(row: &SqliteRow, column: usize) -> Option<Vec<i64>> {
+    let text: Option<String> = row.try_get(column).ok()?;
+    let Some(text) = text else {
+        return Some(Vec::new());
+    };
+    text.split(' ').map(|number| number.parse().ok()).collect()
+}
+
+/// Values cut out of their concatenation.
+struct Values {
+    lengths: std::vec::IntoIter<i64>,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Values {
+    /// The lengths in one column, the bytes in the next.
+    fn of(row: &SqliteRow, column: usize) -> Option<Self> {
+        let lengths = numbers(row, column)?;
+        let bytes: Option<Vec<u8>> = row.try_get(column + 1).ok()?;
+        let bytes = bytes.unwrap_or_default();
+        let total: i64 = lengths.iter().sum();
+        let fits = lengths.iter().all(|length| *length >= 0)
+            && usize::try_from(total).is_ok_and(|total| total == bytes.len());
+        fits.then(|| Self {
+            lengths: lengths.into_iter(),
+            bytes,
+            at: 0,
+        })
+    }
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let length = usize::try_from(self.lengths.next()?).ok()?;
+        let value = self.bytes.get(self.at..self.at + length)?.to_vec();
+        self.at += length;
+        Some(value)
+    }
+}
+
+/// The rows of [`ENTRIES`].
+pub(super) fn entries(row: &SqliteRow) -> Option<Vec<StoredEntry>> {
+    let positions = numbers(row, 0)?;
+    let mut leaves = Values::of(row, 1)?;
+    positions
+        .into_iter()
+        .map(|position| {
+            Some(StoredEntry {
+                position: position_of(position),
+                bytes: leaves.next()?,
+            })
+        })
+        .collect()
+}
+
+/// The rows of [`ROWS`].
+pub(super) fn rows(row: &SqliteRow) -> Option<Vec<EntryRow>> {
+    let entries = entries(row)?;
+    let types: Option<String> = row.try_get(3).ok()?;
+    let types = types.unwrap_or_default();
+    let mut types = types.split(' ');
+    let mut sequences = numbers(row, 4)?.into_iter();
+    let rows: Option<Vec<EntryRow>> = entries
+        .into_iter()
+        .map(|entry| {
+            Some(EntryRow {
+                position: entry.position,
+                aggregate_type: types.next()?.to_owned(),
+                sequence: position_of(sequences.next()?),
+                bytes: entry.bytes,
+            })
+        })
+        .collect();
+    // A type with a space in it would shift all that follow.
+    rows.filter(|rows| rows.is_empty() || (types.next().is_none() && sequences.next().is_none()))
+}
+
+/// The rows of [`SEALED`].
+pub(super) fn sealed(row: &SqliteRow) -> Option<Vec<(Position, VaultRow)>> {
+    let positions = numbers(row, 0)?;
+    let mut flags = numbers(row, 1)?.into_iter();
+    let erased: Option<String> = row.try_get(2).ok()?;
+    let erased = erased.unwrap_or_default();
+    let mut erased = erased.split(' ');
+    let mut columns = [3, 5, 7, 9, 11, 13].map(|column| Values::of(row, column));
+    let mut next = |index: usize| columns[index].as_mut()?.next();
+    positions
+        .into_iter()
+        .map(|position| {
+            let erased_by = match erased.next()? {
+                "-" => None,
+                number => Some(position_of(number.parse().ok()?)),
+            };
+            let sealed = VaultRow {
+                key_id: next(0)?.as_slice().try_into().ok()?,
+                keys: next(1)?,
+                slots: next(2)?,
+                content: next(3)?,
+                flags: flags.next()?,
+                erased_by,
+                mac: next(4)?,
+                tokens: next(5)?,
+            };
+            Some((position_of(position), sealed))
+        })
+        .collect()
+}
