@@ -8,6 +8,7 @@
 //! nothing; only the adapters in this folder name tables.
 
 pub mod sqlite;
+mod sqlite_check;
 mod sqlite_rows;
 pub mod sqlite_tamper;
 mod sqlite_vault;
