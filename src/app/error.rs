@@ -103,6 +103,9 @@ impl AppError {
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Cell(_) | Self::Refused(_) => exit::USAGE,
+            Self::Intake(error) if error.is_of_the_delivery() => exit::USAGE,
+            Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
+            Self::Simulate(error) if !matches!(error, SimulateError::Write { .. }) => exit::USAGE,
             Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
                 exit::INTEGRITY
             }
@@ -110,6 +113,8 @@ impl AppError {
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
+            | Self::Registers(RegisterError::Store(error))
+            | Self::Verify(VerifyError::Store(error))
             | Self::Seal(SealError::Store(error)) => store_code(error),
             _ => exit::UNEXPECTED,
         }

@@ -253,6 +253,23 @@ pub enum IntakeError {
     },
 }
 
+impl IntakeError {
+    /// Whether what was delivered is at fault, and not what is on this side of it.
+    #[must_use]
+    pub const fn is_of_the_delivery(&self) -> bool {
+        match self {
+            Self::Io { .. }
+            | Self::NotRecognised { .. }
+            | Self::NothingRecognised { .. }
+            | Self::Headers(_)
+            | Self::Workbook { .. }
+            | Self::TooLarge { .. }
+            | Self::Changed { .. } => true,
+            Self::ImportId | Self::Rejects { .. } => false,
+        }
+    }
+}
+
 /// The names that a file or sheet may have, for messages.
 fn accepted_names() -> String {
     let names: Vec<_> = super::row::RowKind::ALL
