@@ -5,6 +5,12 @@
 //! mend the program. What must stay true: standard output is data, standard error is talk, every
 //! exit code has one meaning.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "a test fails where it stands, and its texts are short"
+)]
+
 #[path = "support/program.rs"]
 mod program;
 

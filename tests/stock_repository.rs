@@ -5,6 +5,12 @@
 //! than such a repository expects. What must stay true: whoever knows `cqrs-es` and nothing of
 //! this program can read the ledger with it, and cannot write it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "a test fails where it stands, and its texts are short"
+)]
+
 use std::sync::Arc;
 
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
@@ -90,7 +96,7 @@ async fn sample() -> Sample {
         ("reported_on", "2014-06-03"),
         ("gestation_days", "180"),
     ]);
-    let lost = app
+    let recorded = app
         .record(RecordKind::PregnancyLoss, &loss, None)
         .await
         .unwrap();
@@ -100,7 +106,7 @@ async fn sample() -> Sample {
         folder,
         office: registered.receipt().aggregate_id,
         birth,
-        loss: lost.receipt().aggregate_id,
+        loss: recorded.receipt().aggregate_id,
         disclosure: shown.aggregate_id,
         app,
     }

@@ -102,10 +102,13 @@ impl AppError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Cell(_) | Self::Refused(_) => exit::USAGE,
             Self::Intake(error) if error.is_of_the_delivery() => exit::USAGE,
-            Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
-            Self::Simulate(error) if !matches!(error, SimulateError::Write { .. }) => exit::USAGE,
+            Self::Simulate(SimulateError::Write { .. }) => exit::UNEXPECTED,
+            Self::Simulate(_)
+            | Self::Usage(_)
+            | Self::Cell(_)
+            | Self::Refused(_)
+            | Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
             Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
                 exit::INTEGRITY
             }

@@ -95,7 +95,10 @@ pub enum RowReason {
         /// What stopped it.
         what: String,
     },
-    /// What a later stage has against the row.
+    /// What the ledger has against the record.
+    #[error("is refused by the ledger: {0}")]
+    Ledger(String),
+    /// What else is against the row.
     #[error("{0}")]
     Other(String),
 }

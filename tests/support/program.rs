@@ -144,16 +144,10 @@ pub fn scrub(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let boundary = !shown.ends_with(|c: char| c.is_ascii_alphanumeric());
-        match changing(rest).filter(|_| boundary) {
-            Some((length, name)) => {
-                shown.push_str(name);
-                rest = &rest[length..];
-            }
-            None => {
-                shown.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
-        }
+        let changing = changing(rest).filter(|_| boundary);
+        let length = changing.map_or(first.len_utf8(), |(length, _)| length);
+        shown.push_str(changing.map_or(&rest[..length], |(_, name)| name));
+        rest = &rest[length..];
     }
     shown
 }
@@ -166,10 +160,8 @@ fn changing(text: &str) -> Option<(usize, &'static str)> {
         return Some((base64, "<base64>"));
     }
     let hex = span(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'));
-    match hex {
-        64 => return Some((64, "<hash>")),
-        32 => return Some((32, "<id>")),
-        _ => (),
+    if hex == 64 || hex == 32 {
+        return Some((hex, if hex == 64 { "<hash>" } else { "<id>" }));
     }
     let is_uuid = text.get(..36).is_some_and(|word| {
         let dashes: Vec<usize> = word.match_indices('-').map(|(at, _)| at).collect();

@@ -233,11 +233,7 @@ impl Source {
     }
 
     fn line_of(&self, at: usize) -> usize {
-        self.raw.as_bytes()[..at]
-            .iter()
-            .filter(|b| **b == b'\n')
-            .count()
-            + 1
+        self.raw[..at].matches('\n').count() + 1
     }
 
     /// Where a word stands in the code, not as a part of a longer one.
