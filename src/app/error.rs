@@ -102,7 +102,13 @@ impl AppError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Usage(_) | Self::Cell(_) | Self::Refused(_) => exit::USAGE,
+            Self::Intake(error) if error.is_of_the_delivery() => exit::USAGE,
+            Self::Simulate(SimulateError::Write { .. }) => exit::UNEXPECTED,
+            Self::Simulate(_)
+            | Self::Usage(_)
+            | Self::Cell(_)
+            | Self::Refused(_)
+            | Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
             Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
                 exit::INTEGRITY
             }
@@ -110,6 +116,8 @@ impl AppError {
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
+            | Self::Registers(RegisterError::Store(error))
+            | Self::Verify(VerifyError::Store(error))
             | Self::Seal(SealError::Store(error)) => store_code(error),
             _ => exit::UNEXPECTED,
         }

@@ -90,6 +90,24 @@ fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
     file.sync_all().map_err(failed("flush", path))
 }
 
+/// Makes the ledger's secrets and writes them beside the signing key.
+fn write_keys(keys: &Path, signing: &SigningKey) -> Result<(), AppError> {
+    let secret = Secret::generate(&mut rand::rng());
+    let master = Secret::generate(&mut rand::rng());
+    write_secret(
+        &keys.join("ledger.key"),
+        &format!("{}\n", secret.to_hex().as_str()),
+    )?;
+    write_secret(
+        &keys.join("master.keys"),
+        &format!("1 {}\n", master.to_hex().as_str()),
+    )?;
+    write_secret(
+        &keys.join("signing.key"),
+        &format!("{}\n", signing.encoded().as_str()),
+    )
+}
+
 fn read_file(path: &Path) -> Result<zeroize::Zeroizing<String>, AppError> {
     fs::read_to_string(path)
         .map(zeroize::Zeroizing::new)
@@ -145,20 +163,7 @@ impl App {
         });
         let signing = SigningKey::generate(&mut OsRng, &origin)
             .map_err(|error| AppError::Usage(format!("the origin cannot be used: {error}")))?;
-        let secret = Secret::generate(&mut rand::rng());
-        let master = Secret::generate(&mut rand::rng());
-        write_secret(
-            &keys.join("ledger.key"),
-            &format!("{}\n", secret.to_hex().as_str()),
-        )?;
-        write_secret(
-            &keys.join("master.keys"),
-            &format!("1 {}\n", master.to_hex().as_str()),
-        )?;
-        write_secret(
-            &keys.join("signing.key"),
-            &format!("{}\n", signing.encoded().as_str()),
-        )?;
+        write_keys(&keys, &signing)?;
         let vkey = folder.join("log.vkey");
         fs::write(&vkey, format!("{}\n", signing.verifier_key()))
             .map_err(failed("write", &vkey))?;

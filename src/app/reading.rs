@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::NaiveDate;
 use uuid::Uuid;
 
+use super::records::sealed_text;
 use super::{App, AppError};
 use crate::audit::verify::{Scope, Verification, Verifier};
 use crate::ledger::aggregate::NamedRecords;
@@ -172,7 +173,7 @@ impl App {
         });
         let command = For::<Disclosure> {
             stream: Uuid::new_v8(rand::random()),
-            sealed: Some((Slot::PURPOSE, purpose.to_owned())),
+            sealed: Some((Slot::PURPOSE, sealed_text("purpose", purpose)?)),
             build: Box::new(move |commitments| DisclosureCommand::Disclose {
                 actor: actor.clone(),
                 commitments,

@@ -103,7 +103,7 @@ impl App {
         });
         place(kind, &mut cells, values)?;
         let draft = self.draft(kind, &cells).await?;
-        let reason = reason_text(reason)?;
+        let reason = sealed_text("reason", reason)?;
         let command = Command::Correct {
             record_id,
             draft,
@@ -133,7 +133,7 @@ impl App {
         }
         let command = Command::Void {
             record_id,
-            reason: reason_text(reason)?,
+            reason: sealed_text("reason", reason)?,
         };
         self.answer(Request {
             command,
@@ -165,22 +165,19 @@ impl App {
             (Some(kind), Some(source), Some(number)) => {
                 Ok(self.ledger.keys.record_id(kind, source, number))
             }
-            _ => Err(AppError::Usage(format!(
-                "{name} is neither a record id nor KIND/SOURCE/SOURCE_RECORD_ID, as birth/village/B0011074"
-            ))),
+            // It may hold a number of a record, which is sealed: it is not repeated.
+            _ => Err(AppError::Usage(
+                "a record is named by its id or by KIND/SOURCE/SOURCE_RECORD_ID, as birth/village/B0011074"
+                    .to_owned(),
+            )),
         }
     }
 }
 
-/// A reason that can be sealed.
-fn reason_text(reason: &str) -> Result<String, AppError> {
-    let wrong = |reason| {
-        AppError::Cell(CellError {
-            column: "reason",
-            reason,
-        })
-    };
-    crate::model::cell::clean(reason)
+/// A reason or purpose that can be sealed: it says something, and is no longer than a cell.
+pub(super) fn sealed_text(column: &'static str, text: &str) -> Result<String, AppError> {
+    let wrong = |reason| AppError::Cell(CellError { column, reason });
+    crate::model::cell::clean(text)
         .map_err(wrong)?
         .ok_or_else(|| wrong(CellReason::Missing))
 }

@@ -112,6 +112,9 @@ pub enum Command {
     )]
     Registers(RegisterArgs),
     /// Make a report.
+    #[command(
+        after_help = "Example:\n  vitaledger report half-year --office 990101100001 --period 2014-H1"
+    )]
     Report {
         /// Which report.
         #[command(subcommand)]
@@ -121,6 +124,9 @@ pub enum Command {
     #[command(after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --json")]
     Verify(Verify),
     /// Print the newest checkpoint, a signed note, as it is.
+    #[command(
+        after_help = "Example:\n  vitaledger checkpoint > checkpoint-2014-06-30.note      # keep it where nobody can change it"
+    )]
     Checkpoint,
     /// Destroy the sealed content of records; what remains says that there was one.
     #[command(
@@ -133,8 +139,12 @@ pub enum Command {
     )]
     Simulate(Simulate),
     /// Show all of it: deliver, record, seal, report, verify, tamper, detect.
+    #[command(after_help = "Example:\n  vitaledger demo --into ./demo-ledger --lang zh")]
     Demo(Demo),
     /// Print completions for a shell.
+    #[command(
+        after_help = "Example:\n  vitaledger completions bash > ~/.local/share/bash-completion/completions/vitaledger"
+    )]
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,

@@ -15,20 +15,42 @@ use crate::store::sqlite_tamper::overwrite_entry;
 /// The community of the half-year sample.
 const OFFICE: &str = "990101100001";
 
+/// What the demonstration does, in two languages.
+const STEPS: [(&str, &str); 6] = [
+    (
+        "a new ledger with a simulated clock",
+        "新建账本（模拟时钟）",
+    ),
+    (
+        "a delivery of invented persons",
+        "生成示例报送（人物均为虚构）",
+    ),
+    (
+        "imported in the order of the reports, and sealed",
+        "按上报日期导入并封存",
+    ),
+    (
+        "the half-year summary beside the plan's targets",
+        "半年小结与计划指标",
+    ),
+    ("everything recomputed", "全部重新计算核验"),
+    (
+        "one byte of one birth is changed behind the ledger's back",
+        "绕过账本改动一条出生记录的一个字节",
+    ),
+];
+
 /// Runs the demonstration.
 pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
     let folder = &args.into;
-    let step = |number: u8, english: &str, chinese: &str| {
+    let step = |number: usize| {
+        let (english, chinese) = STEPS[number - 1];
         output.say(
             &format!("\n{number}. {english}"),
             &format!("\n{number}. {chinese}"),
         );
     };
-    step(
-        1,
-        "a new ledger with a simulated clock",
-        "新建账本（模拟时钟）",
-    );
+    step(1);
     let options = InitOptions {
         simulated_clock: true,
         origin: None,
@@ -41,11 +63,7 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
         folder.display()
     ));
 
-    step(
-        2,
-        "a delivery of invented persons",
-        "生成示例报送（人物均为虚构）",
-    );
+    step(2);
     let delivery = folder.join("delivery");
     let summary = simulate::write_half_year(&delivery, args.seed)?;
     let rows = summary.total();
@@ -55,11 +73,7 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
         delivery.display()
     ));
 
-    step(
-        3,
-        "imported in the order of the reports, and sealed",
-        "按上报日期导入并封存",
-    );
+    step(3);
     let import = ImportOptions {
         dry_run: false,
         strict: false,
@@ -68,24 +82,16 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
     let imported = importing::import(&app, &[delivery], &import, None, output).await?;
     importing::outcome(&imported)?;
 
-    step(
-        4,
-        "the half-year summary beside the plan's targets",
-        "半年小结与计划指标",
-    );
+    step(4);
     report(&app, output).await?;
 
-    step(5, "everything recomputed", "全部重新计算核验");
+    step(5);
     let report = super::verify::check(&app, Scope::Everything, output).await?;
     if let Some(wrong) = report.wrong {
         return Err(AppError::Integrity(wrong.to_string()));
     }
 
-    step(
-        6,
-        "one byte of one birth is changed behind the ledger's back",
-        "绕过账本改动一条出生记录的一个字节",
-    );
+    step(6);
     tamper(&app, output).await?;
     app.close().await;
     next(folder, output);

@@ -2,6 +2,8 @@
 
 use std::io::Read;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
 use super::args::{Change, Record, VoidRecord};
 use super::output::Output;
 use crate::app::records::{Values, office_of};
@@ -19,6 +21,43 @@ fn kind(name: &str) -> Result<RecordKind, AppError> {
     })
 }
 
+/// The members of a JSON object in their order, also those with one name.
+struct Members(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// Reads a JSON object; the message says where it ends to be one, and quotes nothing of it.
+fn object(text: &str) -> Result<Vec<(String, serde_json::Value)>, AppError> {
+    let wrong = |error: serde_json::Error| {
+        AppError::Usage(format!(
+            "standard input is no JSON object, as is seen at line {}, column {}",
+            error.line(),
+            error.column()
+        ))
+    };
+    Ok(serde_json::from_str::<Members>(text).map_err(wrong)?.0)
+}
+
 /// Values from COLUMN=VALUE arguments, or from a JSON object on standard input.
 fn values(arguments: &[String]) -> Result<Values, AppError> {
     let mut values = Values::new();
@@ -33,11 +72,7 @@ fn values(arguments: &[String]) -> Result<Values, AppError> {
             path: "standard input".to_owned(),
             source,
         })?;
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&text)
-            .map_err(|error| {
-                AppError::Usage(format!("standard input is no JSON object: {error}"))
-            })?;
-        for (name, value) in object {
+        for (name, value) in object(&text)? {
             let text = match value {
                 serde_json::Value::String(text) => text,
                 serde_json::Value::Number(number) => number.to_string(),
@@ -48,14 +83,17 @@ fn values(arguments: &[String]) -> Result<Values, AppError> {
                     )));
                 }
             };
-            values.insert(name, text);
+            if values.insert(name.clone(), text).is_some() {
+                return Err(AppError::Usage(format!("{name} is given twice")));
+            }
         }
         return Ok(values);
     }
-    for argument in arguments {
+    for (number, argument) in (1..).zip(arguments) {
+        // It may be a personal value whose column was forgotten: it is not repeated.
         let (name, value) = argument
             .split_once('=')
-            .ok_or_else(|| AppError::Usage(format!("{argument} is not COLUMN=VALUE")))?;
+            .ok_or_else(|| AppError::Usage(format!("value {number} is not COLUMN=VALUE")))?;
         if values.insert(name.to_owned(), value.to_owned()).is_some() {
             return Err(AppError::Usage(format!("{name} is given twice")));
         }

@@ -120,6 +120,8 @@ struct Importing<'a> {
     rejects: RejectsWriter,
     summary: ImportSummary,
     index: HashMap<(usize, usize), usize>,
+    /// In a dry run, what would have been recorded by now.
+    seen: HashMap<Uuid, Vec<u8>>,
 }
 
 /// Why an import stopped.
@@ -150,55 +152,20 @@ pub async fn import(
 ) -> Result<ImportSummary, ImportError> {
     let import_id = Uuid::now_v7();
     context.import_id = Some(import_id);
-    if options.strict {
-        check_all(delivery, offices.clone())?;
+    let offices = Arc::new(offices);
+    if options.strict && !options.dry_run {
+        // The whole of it without appending anything; the first refusal ends it.
+        let rehearsal = ImportOptions {
+            dry_run: true,
+            ..options.clone()
+        };
+        let (ledger, context) = (ledger.clone(), context.clone());
+        let importing = Importing::new(ledger, context, &offices, delivery, &rehearsal, import_id);
+        importing?.run(&mut |_| ()).await?;
     }
-    let mut importing = Importing {
-        rejects: RejectsWriter::new(&options.rejects_folder, &import_id.to_string())?,
-        ledger,
-        context,
-        delivery,
-        options,
-        offices: Arc::new(offices),
-        summary: ImportSummary {
-            import_id,
-            dry_run: options.dry_run,
-            ..ImportSummary::default()
-        },
-        index: HashMap::new(),
-    };
-    for (file, delivered) in delivery.files.iter().enumerate() {
-        for (part, of_file) in delivered.parts.iter().enumerate() {
-            importing
-                .index
-                .insert((file, part), importing.summary.parts.len());
-            importing.summary.parts.push(PartCounts {
-                name: of_file.place(),
-                kind: of_file.kind.file(),
-                ..PartCounts::default()
-            });
-        }
-    }
+    let mut importing = Importing::new(ledger, context, &offices, delivery, options, import_id)?;
     importing.run(&mut committed).await?;
     importing.finish().await
-}
-
-/// Reads every row as if it were imported; for `--strict`.
-fn check_all(delivery: &Delivery, mut offices: OfficeDirectory) -> Result<(), ImportError> {
-    for row in delivery.rows() {
-        let row = row.map_err(ImportError::Strict)?;
-        match row.kind {
-            RowKind::Office => {
-                let office = office_of(&row).map_err(|refused| ImportError::Strict(*refused))?;
-                offices.insert(office);
-            }
-            RowKind::Record(kind) => {
-                Draft::read(kind, &row.cells.to_vec(), &offices)
-                    .map_err(|error| ImportError::Strict(refuse(&row, error)))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 fn refuse(row: &IntakeRow, error: CellError) -> RefusedRow {
@@ -277,7 +244,44 @@ fn read_chunks(delivery: &Delivery, by_report: bool) -> mpsc::Receiver<Chunk> {
     receiver
 }
 
-impl Importing<'_> {
+impl<'a> Importing<'a> {
+    fn new(
+        ledger: Arc<Ledger>,
+        context: Context,
+        offices: &Arc<OfficeDirectory>,
+        delivery: &'a Delivery,
+        options: &'a ImportOptions,
+        import_id: Uuid,
+    ) -> Result<Self, ImportError> {
+        let mut importing = Self {
+            rejects: RejectsWriter::new(&options.rejects_folder, &import_id.to_string())?,
+            ledger,
+            context,
+            delivery,
+            options,
+            offices: offices.clone(),
+            summary: ImportSummary {
+                import_id,
+                dry_run: options.dry_run,
+                ..ImportSummary::default()
+            },
+            index: HashMap::new(),
+            seen: HashMap::new(),
+        };
+        for (file, delivered) in delivery.files.iter().enumerate() {
+            for (part, of_file) in delivered.parts.iter().enumerate() {
+                let parts = &mut importing.summary.parts;
+                importing.index.insert((file, part), parts.len());
+                parts.push(PartCounts {
+                    name: of_file.place(),
+                    kind: of_file.kind.file(),
+                    ..PartCounts::default()
+                });
+            }
+        }
+        Ok(importing)
+    }
+
     async fn run(&mut self, committed: &mut impl FnMut(&BatchReceipt)) -> Result<(), ImportError> {
         let mut chunks = read_chunks(self.delivery, self.ledger.simulated);
         let mut first_records = None;
@@ -332,6 +336,9 @@ impl Importing<'_> {
     }
 
     fn refused(&mut self, refused: &RefusedRow) -> Result<(), ImportError> {
+        if self.options.strict && self.options.dry_run {
+            return Err(ImportError::Strict(refused.clone()));
+        }
         if refused.stops_file() {
             self.summary.stopped.push(refused.to_string());
         }
@@ -389,7 +396,7 @@ impl Importing<'_> {
                     counts.replayed += 1;
                 }
                 Err(refusal) => {
-                    self.refused(&row.refuse(None, RowReason::Other(refusal.to_string())))?;
+                    self.refused(&row.refuse(None, RowReason::Ledger(refusal.to_string())))?;
                 }
             }
         }
@@ -410,7 +417,7 @@ impl Importing<'_> {
         let (prepared, rows): (Vec<_>, Vec<_>) = ready.prepared.into_iter().unzip();
         receipt.rows += rows.len() as u64;
         let answers = if self.options.dry_run {
-            self.ledger.would_commit(prepared).await?
+            self.ledger.would_commit(prepared, &mut self.seen).await?
         } else {
             self.ledger.commit_records(prepared).await?
         };
@@ -430,7 +437,7 @@ impl Importing<'_> {
                     counts.erased += u64::from(erased_by.is_some());
                 }
                 Err(refusal) => {
-                    self.refused(&row.refuse(None, RowReason::Other(refusal.to_string())))?;
+                    self.refused(&row.refuse(None, RowReason::Ledger(refusal.to_string())))?;
                 }
             }
         }
@@ -521,7 +528,7 @@ fn prepare(
             Err(refusal) => {
                 ready
                     .refused
-                    .push(row.refuse(None, RowReason::Other(refusal.to_string())));
+                    .push(row.refuse(None, RowReason::Ledger(refusal.to_string())));
             }
         }
     }

@@ -95,7 +95,10 @@ pub enum RowReason {
         /// What stopped it.
         what: String,
     },
-    /// What a later stage has against the row.
+    /// What the ledger has against the record.
+    #[error("is refused by the ledger: {0}")]
+    Ledger(String),
+    /// What else is against the row.
     #[error("{0}")]
     Other(String),
 }
@@ -251,6 +254,23 @@ pub enum IntakeError {
         /// Why not.
         source: std::io::Error,
     },
+}
+
+impl IntakeError {
+    /// Whether what was delivered is at fault, and not what is on this side of it.
+    #[must_use]
+    pub const fn is_of_the_delivery(&self) -> bool {
+        match self {
+            Self::Io { .. }
+            | Self::NotRecognised { .. }
+            | Self::NothingRecognised { .. }
+            | Self::Headers(_)
+            | Self::Workbook { .. }
+            | Self::TooLarge { .. }
+            | Self::Changed { .. } => true,
+            Self::ImportId | Self::Rejects { .. } => false,
+        }
+    }
 }
 
 /// The names that a file or sheet may have, for messages.

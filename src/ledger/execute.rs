@@ -347,53 +347,11 @@ impl Ledger {
                     let position = entries.first().map_or(0, |entry| entry.position);
                     Ok(Committed::Recorded { position })
                 }
-                (_, Some(draft)) => self.replay(&draft).await?.map(|answer| match answer {
-                    Answer::Replayed { erased_by, .. } => Committed::Replayed { erased_by },
-                    Answer::Appended(receipt) => Committed::Recorded {
-                        position: receipt.position,
-                    },
-                }),
+                (_, Some(draft)) => self.replay(&draft).await?.map(Committed::of),
                 (_, None) => Err(Refusal::Contended { attempts: 1 }),
             });
         }
         Ok(committed)
-    }
-
-    /// What [`Self::commit_records`] would answer now; appends nothing.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn would_commit(
-        &self,
-        prepared: Vec<Prepared>,
-    ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
-        let ids: Vec<Uuid> = prepared
-            .iter()
-            .filter_map(|one| {
-                one.group
-                    .events
-                    .first()
-                    .map(|event| event.entry.aggregate_id)
-            })
-            .collect();
-        let known = self.store.streams(&ids).await?;
-        let mut seen = std::collections::HashSet::new();
-        let mut answers = Vec::with_capacity(ids.len());
-        for (id, one) in ids.into_iter().zip(prepared) {
-            answers.push(match one.draft {
-                Some(draft) if known.contains_key(&id) => {
-                    self.replay(&draft).await?.map(|answer| match answer {
-                        Answer::Replayed { erased_by, .. } => Committed::Replayed { erased_by },
-                        Answer::Appended(receipt) => Committed::Recorded {
-                            position: receipt.position,
-                        },
-                    })
-                }
-                _ if !seen.insert(id) => Ok(Committed::Replayed { erased_by: None }),
-                _ => Ok(Committed::Recorded { position: 0 }),
-            });
-        }
-        Ok(answers)
     }
 }
 
@@ -412,7 +370,33 @@ pub enum Committed {
     },
 }
 
+impl Committed {
+    pub(super) fn of(answer: Answer) -> Self {
+        match answer {
+            Answer::Replayed { erased_by, .. } => Self::Replayed { erased_by },
+            Answer::Appended(receipt) => Self::Recorded {
+                position: receipt.position,
+            },
+        }
+    }
+}
+
 impl Prepared {
+    /// The stream that it is for.
+    pub(super) fn stream(&self) -> Option<Uuid> {
+        Some(self.group.events.first()?.entry.aggregate_id)
+    }
+
+    /// Keyed digest of the whole content.
+    pub(super) fn content(&self) -> Vec<u8> {
+        let vault = self
+            .group
+            .events
+            .first()
+            .and_then(|event| event.vault.as_ref());
+        vault.map(|row| row.content.clone()).unwrap_or_default()
+    }
+
     /// Keeps the draft, for comparison should the record exist.
     #[must_use]
     pub fn with_draft(mut self, draft: Box<Draft>) -> Self {

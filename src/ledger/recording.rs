@@ -274,21 +274,7 @@ impl Ledger {
         let event_id = Uuid::now_v7();
         let (commitments, slots) =
             Sealer::new(self.id, event_id).seal(keys, |slot| role_of(kind, slot), values);
-        let mut metadata = match draft {
-            Some(draft) => Self::record_metadata(context, draft, idempotency),
-            None => Self::metadata(context, idempotency),
-        };
-        for (name, value) in &first.metadata {
-            match name.as_str() {
-                "office" => metadata
-                    .entry("office".into())
-                    .or_insert_with(|| value.clone()),
-                "source" => metadata
-                    .entry("source".into())
-                    .or_insert_with(|| value.clone()),
-                _ => continue,
-            };
-        }
+        let metadata = Self::metadata_of_change(context, &first.metadata, draft, idempotency);
         let envelope = Envelope {
             aggregate_id: history.record_id,
             sequence: history.events.len() as u64 + 1,
@@ -335,6 +321,26 @@ impl Ledger {
             },
             draft: None,
         })
+    }
+
+    /// Of a change: what it does not say of office and source, the first event says.
+    fn metadata_of_change(
+        context: &Context,
+        first: &[(String, String)],
+        draft: Option<&Draft>,
+        idempotency: Option<Idempotency>,
+    ) -> Metadata {
+        let mut metadata = match draft {
+            Some(draft) => Self::record_metadata(context, draft, idempotency),
+            None => Self::metadata(context, idempotency),
+        };
+        for (name, value) in first {
+            if matches!(name.as_str(), "office" | "source") {
+                let entry = metadata.entry(name.clone().into());
+                entry.or_insert_with(|| value.clone());
+            }
+        }
+        metadata
     }
 
     /// A row without content digest and tokens.

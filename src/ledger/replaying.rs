@@ -4,9 +4,11 @@
 //! content, or the names of the columns that differ. What may fail: the store. What must stay
 //! true: an erased record stays erased, whatever is sent.
 
+use std::collections::HashMap;
+
 use uuid::Uuid;
 
-use super::execute::Ledger;
+use super::execute::{Committed, Ledger, Prepared};
 use super::history::RecordHistory;
 use super::request::{Answer, LedgerError, Receipt, Refusal};
 use crate::model::fields::AnyFields;
@@ -24,6 +26,38 @@ impl Ledger {
         let positions: Vec<_> = stream.iter().map(|entry| entry.position).collect();
         let rows = self.vault.sealed_at(&positions).await?;
         Ok(RecordHistory::read(self.id, &self.master, stream, rows)?)
+    }
+
+    /// What [`Self::commit_records`] would answer now; appends nothing. `seen` holds the digest of
+    /// the content of every record that was asked about before.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn would_commit(
+        &self,
+        prepared: Vec<Prepared>,
+        seen: &mut HashMap<Uuid, Vec<u8>>,
+    ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
+        let ids: Vec<Uuid> = prepared.iter().filter_map(Prepared::stream).collect();
+        let known = self.store.streams(&ids).await?;
+        let mut answers = Vec::with_capacity(ids.len());
+        for (id, one) in ids.into_iter().zip(prepared) {
+            if let Some(draft) = one.draft.as_ref().filter(|_| known.contains_key(&id)) {
+                let replayed = self.replay(draft).await?;
+                answers.push(replayed.map(Committed::of));
+                continue;
+            }
+            let content = one.content();
+            answers.push(match seen.get(&id) {
+                None => {
+                    seen.insert(id, content);
+                    Ok(Committed::Recorded { position: 0 })
+                }
+                Some(first) if *first == content => Ok(Committed::Replayed { erased_by: None }),
+                Some(_) => Err(Refusal::Twice),
+            });
+        }
+        Ok(answers)
     }
 
     /// A draft whose record exists: the same content is a replay, another one is refused.

@@ -187,6 +187,11 @@ pub enum Refusal {
         /// Which columns differ.
         columns: Vec<String>,
     },
+    /// Rows of one delivery with one source id and different contents.
+    #[error(
+        "another row of this delivery has this source_record_id with another content; keep one of them, or send a correction"
+    )]
+    Twice,
     /// A correction that would change which record it is.
     #[error(
         "source and source_record_id of a record cannot be corrected; void it and record it anew"

@@ -144,7 +144,12 @@ impl Registers {
         Self::open_with(folder, ledger_id, store, SEGMENT_EVENTS)
     }
 
-    fn open_with(
+    /// The same with segments of another size, which is part of what is on the disk: a folder is
+    /// always opened with the size it was made with.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed or written.
+    pub fn open_with(
         folder: PathBuf,
         ledger_id: Uuid,
         store: Arc<dyn Store>,

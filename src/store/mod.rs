@@ -9,6 +9,7 @@
 
 pub mod sqlite;
 mod sqlite_bundles;
+mod sqlite_check;
 mod sqlite_rows;
 pub mod sqlite_tamper;
 mod sqlite_vault;

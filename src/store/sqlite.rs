@@ -19,7 +19,8 @@ use sqlx::{Connection, Executor, Row};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::sqlite_bundles;
+use super::sqlite_bundles::{self, bundle};
+use super::sqlite_check::complaints;
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::{
     EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Repeated, Result, Store, StoreError,
@@ -29,8 +30,8 @@ use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 
-const LEDGER_SQL: &str = include_str!("../../migrations/sqlite/ledger.sql");
-const VAULT_SQL: &str = include_str!("../../migrations/sqlite/vault.sql");
+pub(super) const LEDGER_SQL: &str = include_str!("../../migrations/sqlite/ledger.sql");
+pub(super) const VAULT_SQL: &str = include_str!("../../migrations/sqlite/vault.sql");
 const SCHEMA: i64 = 1;
 /// Page size of both files: a birth of some 1.5 kB fits five times.
 const PAGE_BYTES: u32 = 8192;
@@ -563,71 +564,8 @@ impl Store for SqliteStore {
     }
 
     async fn complaints(&self) -> Result<Vec<String>> {
-        let mut complaints = Vec::new();
-        for (pool, schema, name) in [
-            (&self.ledger, LEDGER_SQL, "ledger.db"),
-            (&self.vault, VAULT_SQL, "vault.db"),
-        ] {
-            let said: Vec<String> = sqlx::query_scalar("PRAGMA integrity_check")
-                .fetch_all(pool)
-                .await
-                .map_err(failed("check a database"))?;
-            complaints.extend(
-                said.into_iter()
-                    .filter(|line| line != "ok")
-                    .map(|line| format!("{name}: {line}")),
-            );
-            complaints.extend(schema_complaints(pool, schema, name).await?);
-        }
-        Ok(complaints)
+        complaints(&self.ledger, &self.vault).await
     }
-}
-
-/// Compares the schema in a file with the one that this program creates.
-async fn schema_complaints(
-    pool: &SqlitePool,
-    schema: &str,
-    name: &'static str,
-) -> Result<Vec<String>> {
-    const LIST: &str = "SELECT type || ' ' || name || ': ' || coalesce(sql, '') FROM sqlite_master
-                         WHERE name NOT LIKE 'sqlite_%' ORDER BY type, name";
-    let mut fresh = SqliteConnection::connect("sqlite::memory:")
-        .await
-        .map_err(failed("open a database in memory"))?;
-    fresh
-        .execute(schema)
-        .await
-        .map_err(failed("create the tables"))?;
-    let expected: Vec<String> = sqlx::query_scalar(LIST)
-        .fetch_all(&mut fresh)
-        .await
-        .map_err(failed("read a schema"))?;
-    let found: Vec<String> = sqlx::query_scalar(LIST)
-        .fetch_all(pool)
-        .await
-        .map_err(failed("read a schema"))?;
-    let heading = |line: &String| line.split(':').next().unwrap_or_default().to_owned();
-    let missing = expected.iter().filter(|line| !found.contains(line));
-    let extra = found.iter().filter(|line| !expected.contains(line));
-    Ok(missing
-        .map(|line| format!("{name}: {} is not as it was created", heading(line)))
-        .chain(extra.map(|line| format!("{name}: {} was added or changed", heading(line))))
-        .collect())
-}
-
-/// Runs a query of [`sqlite_bundles`].
-pub(super) async fn bundle(
-    pool: &SqlitePool,
-    query: &'static str,
-    from: Position,
-    limit: u64,
-) -> Result<SqliteRow> {
-    sqlx::query(query)
-        .bind(number_of(from))
-        .bind(number_of(limit))
-        .fetch_one(pool)
-        .await
-        .map_err(failed("read many rows"))
 }
 
 fn stored_entry(row: &SqliteRow) -> StoredEntry {

@@ -7,10 +7,10 @@
 //! row. What must stay true: the bytes are those that are stored.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::sqlite::position_of;
-use super::{EntryRow, StoredEntry, VaultRow};
+use super::sqlite::{failed, number_of, position_of};
+use super::{EntryRow, Result, StoredEntry, VaultRow};
 use crate::model::id::Position;
 
 /// Entries from a position on, in one row.
@@ -42,6 +42,21 @@ pub(super) const SEALED: &str = "
                    t.tokens
               FROM sealed s LEFT JOIN token t ON t.position = s.position
              WHERE s.position >= ? ORDER BY s.position LIMIT ?)";
+
+/// Runs one of these queries.
+pub(super) async fn bundle(
+    pool: &SqlitePool,
+    query: &'static str,
+    from: Position,
+    limit: u64,
+) -> Result<SqliteRow> {
+    sqlx::query(query)
+        .bind(number_of(from))
+        .bind(number_of(limit))
+        .fetch_one(pool)
+        .await
+        .map_err(failed("read many rows"))
+}
 
 /// Numbers separated by spaces; none for an empty set of rows.
 fn numbers(row: &SqliteRow, column: usize) -> Option<Vec<i64>> {

@@ -137,6 +137,14 @@ pub(super) async fn insert_vault(
             .await
             .map_err(failed("insert tokens"))?;
     }
+    insert_woman_tokens(vault, &placed).await
+}
+
+/// Inserts the tokens of pregnancy losses, of which there are few.
+async fn insert_woman_tokens(
+    vault: &mut SqliteConnection,
+    placed: &[(&Pending, &StoredEntry)],
+) -> Result<()> {
     for (event, entry) in placed {
         let Some(woman) = &event.woman else { continue };
         sqlx::query("INSERT INTO woman_token (position, year, token, mac) VALUES (?, ?, ?, ?)")

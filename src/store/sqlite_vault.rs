@@ -8,8 +8,8 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::sqlite::{SqliteStore, bundle, failed, number_of, position_of};
-use super::sqlite_bundles;
+use super::sqlite::{SqliteStore, failed, number_of, position_of};
+use super::sqlite_bundles::{self, bundle};
 use super::{Result, Vault, VaultRow, WomanToken};
 use crate::model::id::Position;
 

@@ -1,3 +1,5 @@
+//! Rows become columns and columns the same rows, whatever they hold.
+
 use proptest::prelude::*;
 use proptest::sample::select;
 

@@ -1,0 +1,152 @@
+//! One suite for every store and vault, run on each of them.
+//!
+//! What comes in: the adapters. What goes out: a test per case and adapter. What may fail: an
+//! adapter that does not keep what the ports promise. What must stay true: the cases are in
+//! `support/suite.rs` and know no database; a new adapter needs a [`Backend`] and one line here.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "a test fails where it stands, and its texts are short"
+)]
+
+#[path = "support/suite.rs"]
+mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Executor};
+use suite::Backend;
+use tempfile::TempDir;
+use uuid::Uuid;
+use vitaledger::store::sqlite::SqliteStore;
+use vitaledger::store::{Store, Vault};
+
+struct Sqlite {
+    folder: TempDir,
+    ledger_id: Uuid,
+    store: Arc<SqliteStore>,
+}
+
+impl Sqlite {
+    async fn fresh() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger_id = Uuid::new_v8([7; 16]);
+        SqliteStore::create(folder.path(), ledger_id).await.unwrap();
+        let store = Arc::new(SqliteStore::open(folder.path()).await.unwrap());
+        Self {
+            folder,
+            ledger_id,
+            store,
+        }
+    }
+
+    /// A connection of somebody else to one of the files.
+    async fn connect(&self, file: &str) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.folder.path().join(file));
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Backend for Sqlite {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn vault(&self) -> Arc<dyn Vault> {
+        self.store.clone()
+    }
+
+    fn ledger_id(&self) -> Uuid {
+        self.ledger_id
+    }
+
+    async fn tamper(&self, statement: &str) -> Result<u64, String> {
+        let mut connection = self.connect("ledger.db").await;
+        let done = connection.execute(statement).await;
+        done.map(|done| done.rows_affected())
+            .map_err(|error| error.to_string())
+    }
+
+    async fn orphan(&self, position: u64) {
+        let mut connection = self.connect("vault.db").await;
+        let position = i64::try_from(position).unwrap();
+        for statement in [
+            "INSERT INTO sealed (position, key_id, keys, slots, content, flags, mac)
+             VALUES (?, x'00', x'00', x'00', x'00', 0, x'00')",
+            "INSERT INTO token (position, tokens) VALUES (?, x'00')",
+            "INSERT INTO woman_token (position, year, token, mac) VALUES (?, 2014, x'00', x'00')",
+        ] {
+            sqlx::query(statement)
+                .bind(position)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+/// A test per case, each on a fresh backend.
+macro_rules! conforms {
+    ($name:ident: $fresh:expr => $($case:ident)+) => {
+        mod $name {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    suite::$case(&$fresh.await).await;
+                }
+            )+
+        }
+    };
+}
+
+conforms! { sqlite: Sqlite::fresh() =>
+    positions_are_gapless
+    a_loser_fails_alone_and_as_a_whole
+    versions_conflict_within_and_across_batches
+    a_key_is_used_once
+    recorded_at_is_the_clock_and_monotone
+    simulated_times_are_taken_and_bounded
+    streams_are_in_order
+    entries_are_found_by_type
+    checkpoints_and_tiles_stay
+    nothing_is_updated_or_deleted
+    sealed_parts_lie_at_their_entries
+    orphans_are_swept
+    erasure_empties_rows
+    years_have_one_key_each
+    concurrent_appends_are_one_order
+    a_key_has_one_winner
+}
+
+/// Two processes on one ledger: each has its own connections, the file's lock is their only tie.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_openings_of_one_ledger_write_one_log() {
+    let first = Sqlite::fresh().await;
+    let second = Arc::new(SqliteStore::open(first.folder.path()).await.unwrap());
+    let mut tasks = Vec::new();
+    for number in 0..8 {
+        let store: Arc<dyn Store> = if number % 2 == 0 {
+            first.store()
+        } else {
+            second.clone()
+        };
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..5 {
+                let entry = suite::office(Uuid::now_v7(), 1, None);
+                store.append(vec![suite::group([entry])]).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let entries = second.entries(0, 100).await.unwrap();
+    let positions: Vec<u64> = entries.iter().map(|entry| entry.position).collect();
+    assert_eq!(positions, (0..40).collect::<Vec<u64>>());
+    assert_eq!(first.store().entries(0, 100).await.unwrap(), entries);
+}
