@@ -10,13 +10,12 @@
 //! All are as durable: write-ahead log, `synchronous = FULL` on every connection.
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use common::{Task, child, deliver, import, say, say_peak, seconds, task};
 use cqrs_es::CqrsFramework;
 use cqrs_es::persist::PersistedEventStore;
 use sqlite_es::{SqliteEventRepository, sqlite_cqrs};
@@ -24,6 +23,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Connection, Executor};
+use support::{Task, child, deliver, import, say, say_peak, seconds, task};
 use vitaledger::app::App;
 use vitaledger::ledger::aggregate::record::{Record, RecordCommand, RecordEvent};
 use vitaledger::model::entry::Entry;

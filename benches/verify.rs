@@ -3,13 +3,13 @@
 //! `cargo bench --bench verify -- [--births N]`. The ledger is made first and not measured.
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
-mod common;
+mod support;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use common::{Task, child, deliver, import, say, say_peak, seconds, task};
+use support::{Task, child, deliver, import, say, say_peak, seconds, task};
 use vitaledger::app::App;
 use vitaledger::audit::verify::{Scope, Verification, Verifier};
 use vitaledger::model::entry::leaf_hash;
