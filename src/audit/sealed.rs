@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::leaves::{Leaf, Wrong};
+use super::leaves::{Batch, Leaf, Wrong};
 use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::commitment::Commitments;
 use crate::ledger::execute::{FLAG_WOMAN_TOKEN, Ledger, year_key_ends};
@@ -61,18 +61,27 @@ fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, Strin
         .and_then(|event| event.commitments))
 }
 
-/// Checks the rows of the vault that belong to a batch of entries. Runs on any thread.
+/// Checks the rows of the vault that belong to a batch of entries; `erased_keys` are those that
+/// erasures name. Runs on any thread.
 #[must_use]
 pub fn check(
     ledger: &Ledger,
+    erased_keys: &HashMap<[u8; 16], Position>,
     first: Position,
-    leaves: &[Leaf],
-    rows: &[EntryRow],
+    entries: &Batch,
     mut vault: HashMap<Position, VaultRow>,
 ) -> SealedBatch {
     let mut batch = SealedBatch::default();
-    for (position, (leaf, row)) in (first..).zip(leaves.iter().zip(rows)) {
+    for (position, (leaf, row)) in (first..).zip(entries.leaves.iter().zip(&entries.rows)) {
         let sealed = vault.remove(&position);
+        if let Some(row) = &sealed
+            && row.erased_by.is_none()
+            && let Some(erasure) = erased_keys.get(&row.key_id)
+        {
+            let what = format!("the entry at {erasure} erased this content, but the vault has it");
+            batch.wrong = Some(Wrong::at(position, what));
+            return batch;
+        }
         if let Err(what) = event(ledger, position, leaf, row, sealed, &mut batch) {
             batch.wrong = Some(Wrong::at(position, what));
             return batch;

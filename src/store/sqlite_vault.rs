@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
@@ -31,6 +31,22 @@ fn vault_row(row: &SqliteRow) -> (Position, VaultRow) {
     (position_of(row.get(0)), sealed)
 }
 
+/// Folds the write-ahead log into the file: what was overwritten must not survive in either.
+async fn fold(vault: &mut SqliteConnection) -> Result<()> {
+    let doing = "overwrite what was erased";
+    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(vault)
+        .await
+        .map_err(failed(doing))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    // SQLite says so in a row and not as an error: another process reads an older state.
+    let what = "another process reads the vault; what is erased already stays in its write-ahead \
+                log until the last process closes it";
+    Err(failed(doing)(sqlx::Error::Protocol(what.to_owned())))
+}
+
 #[async_trait]
 impl Vault for SqliteStore {
     async fn vault_of(&self) -> Result<Option<Uuid>> {
@@ -39,7 +55,11 @@ impl Vault for SqliteStore {
                 .fetch_optional(&self.vault)
                 .await
                 .map_err(failed("read the vault's name"))?;
-        Ok(text.and_then(|text| Uuid::from_str(&text).ok()))
+        // Only as it was written: no other spelling of the same id.
+        Ok(text.and_then(|text| {
+            let id = Uuid::from_str(&text).ok()?;
+            (id.to_string() == text).then_some(id)
+        }))
     }
 
     async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>> {
@@ -68,6 +88,21 @@ impl Vault for SqliteStore {
         .await
         .map_err(failed("read sealed fields"))?;
         Ok(rows.iter().map(vault_row).collect())
+    }
+
+    async fn erased_keys(&self) -> Result<Vec<(Position, [u8; 16])>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT erased_by, key_id FROM sealed WHERE erased_by IS NOT NULL",
+        )
+        .fetch_all(&self.vault)
+        .await
+        .map_err(failed("read which keys were erased"))?;
+        let key = |row: &SqliteRow| {
+            let key_id: Vec<u8> = row.get(1);
+            let key_id = key_id.as_slice().try_into().unwrap_or_default();
+            (position_of(row.get(0)), key_id)
+        };
+        Ok(rows.iter().map(key).collect())
     }
 
     async fn erase(&self, rows: Vec<(Position, VaultRow)>) -> Result<()> {
@@ -104,12 +139,7 @@ impl Vault for SqliteStore {
             }
         }
         vault.commit().await.map_err(failed("commit an erasure"))?;
-        // What was overwritten must not survive in the write-ahead log.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut writer.vault)
-            .await
-            .map_err(failed("fold the vault's write-ahead log"))?;
-        Ok(())
+        fold(&mut writer.vault).await
     }
 
     async fn year_key(&self, year: i32) -> Result<Option<Vec<u8>>> {
@@ -158,11 +188,7 @@ impl Vault for SqliteStore {
                 .await
                 .map_err(failed("destroy the tokens of a year"))?;
         }
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut writer.vault)
-            .await
-            .map_err(failed("fold the vault's write-ahead log"))?;
-        Ok(())
+        fold(&mut writer.vault).await
     }
 
     async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>> {
