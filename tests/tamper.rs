@@ -60,7 +60,13 @@ impl Scene {
             failures: Vec::new(),
         };
         harness::assert_clean(&scene.original()).await;
+        harness::copy(&scene.original(), &scene.reading());
         scene
+    }
+
+    /// A copy that is opened to see what there is, and never changed.
+    fn reading(&self) -> PathBuf {
+        self.folder.path().join("reading")
     }
 
     fn original(&self) -> PathBuf {
@@ -160,7 +166,7 @@ async fn writable(database: &str, folder: &Path) -> Vec<(&'static str, Column)> 
 /// Changes single values: in one row every way, in the others one way each.
 async fn change_values(database: &str) -> Scene {
     let mut scene = Scene::new().await;
-    let at = scene.copy();
+    let at = scene.reading();
     columns_are_as_listed(&at).await;
     for (table, column) in writable(database, &at).await {
         let mut opened = Database::open(&at.join(database)).await;
@@ -206,7 +212,7 @@ async fn a_changed_value_in_the_vault_is_found() {
 #[tokio::test]
 async fn a_changed_row_of_a_change_is_found() {
     let mut scene = Scene::new().await;
-    let at = scene.copy();
+    let at = scene.reading();
     let mut opened = Database::open(&at.join("vault.db")).await;
     let last = opened
         .texts("SELECT CAST(max(position) AS TEXT) FROM sealed")
@@ -255,11 +261,11 @@ async fn a_changed_entry_that_stays_well_formed_is_found_where_it_is() {
         ("\"reported_on\":\"2013-08-", "\"reported_on\":\"2013-07-"),
     ];
     let mut scene = Scene::new().await;
-    let at = scene.copy();
+    let at = scene.reading();
     let mut opened = Database::open(&at.join("ledger.db")).await;
     let keys = opened.keys("entry").await;
     let last = keys.len() - 1;
-    let mut positions: BTreeSet<usize> = [0, 3, 8, 255, 256, 400, 511, 512, 600].into();
+    let mut positions: BTreeSet<usize> = [0, 3, 8, 255, 256, 400, 511, 512].into();
     positions.extend(last - 16..=last);
     let mut changes = Vec::new();
     for position in positions {
@@ -291,11 +297,7 @@ async fn a_changed_entry_that_stays_well_formed_is_found_where_it_is() {
 }
 
 /// Two rows of a column whose values differ and can be swapped, swapped.
-async fn swap_somewhere(
-    opened: &mut Database,
-    table: &str,
-    column: &Column,
-) -> Option<(Key, Key)> {
+async fn swap_somewhere(opened: &mut Database, table: &str, column: &Column) -> Option<(Key, Key)> {
     let keys = opened.keys(table).await;
     // Not from the first on: entry 0 is no record.
     let from = keys.len() / 3;
@@ -319,7 +321,7 @@ async fn swapped_values_are_found() {
     let mut scene = Scene::new().await;
     let mut without = Vec::new();
     for database in ["ledger.db", "vault.db"] {
-        for (table, column) in writable(database, &scene.original()).await {
+        for (table, column) in writable(database, &scene.reading()).await {
             let folder = scene.copy();
             let mut opened = Database::open(&folder.join(database)).await;
             let swapped = swap_somewhere(&mut opened, table, &column).await;
@@ -344,7 +346,7 @@ async fn swapped_values_are_found() {
 async fn a_deleted_row_is_found() {
     let mut scene = Scene::new().await;
     for (database, table, _) in TABLES {
-        let at = scene.copy();
+        let at = scene.reading();
         let mut opened = Database::open(&at.join(database)).await;
         let keys = chosen(&opened.keys(table).await);
         opened.close().await;

@@ -344,14 +344,12 @@ impl Verifier<'_> {
         let partial = walk.tiles.partial_tiles();
         let completed = walk.completed.iter().filter(|tile| tile.level == 0);
         // Where the walk ended early, the tile that it was in is partial though it was sealed full.
-        let computed = completed
-            .map(|tile| (tile.number, &tile.hashes))
-            .chain(
-                partial
-                    .iter()
-                    .filter(|tile| tile.level == 0)
-                    .map(|tile| (tile.index, &tile.bytes)),
-            );
+        let computed = completed.map(|tile| (tile.number, &tile.hashes)).chain(
+            partial
+                .iter()
+                .filter(|tile| tile.level == 0)
+                .map(|tile| (tile.index, &tile.bytes)),
+        );
         let mut first = None;
         for (number, hashes) in computed {
             let Some(stored) = self.ledger.store.tile(0, number).await? else {
@@ -463,7 +461,15 @@ impl Verifier<'_> {
         if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
             return Ok(Err(Wrong::overall("the vault is not of this ledger")));
         }
-        self.check_women(walk, report.entries).await
+        if let Err(wrong) = self.check_women(walk, report.entries).await? {
+            return Ok(Err(wrong));
+        }
+        Ok(match self.ledger.vault.surplus().await? {
+            0 => Ok(()),
+            rows => Err(Wrong::overall(format!(
+                "the vault has {rows} rows that belong to no entry"
+            ))),
+        })
     }
 
     async fn check_women(

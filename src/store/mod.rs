@@ -288,4 +288,6 @@ pub trait Vault: Send + Sync {
     async fn destroy_year(&self, year: i32) -> Result<()>;
     /// Every token of pregnancy losses.
     async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>>;
+    /// How many rows belong to no position, token or name, so that nothing else meets them.
+    async fn surplus(&self) -> Result<u64>;
 }

@@ -8,9 +8,19 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::sqlite::{SqliteStore, failed, number_of, position_of};
+use super::sqlite::{SqliteStore, count, failed, number_of, position_of};
 use super::{Result, Vault, VaultRow, WomanToken};
 use crate::model::id::Position;
+
+/// Rows that no reader by position or name meets. Rows beyond the log are not among them: a crash
+/// leaves such, and the next append sweeps them.
+const SURPLUS: &str = "SELECT
+    (SELECT count(*) FROM sealed WHERE position < 0)
+  + (SELECT count(*) FROM woman_token WHERE position < 0)
+  + (SELECT count(*) FROM token
+      WHERE length(tokens) = 0 OR position NOT IN (SELECT position FROM sealed))
+  + (SELECT count(*) FROM year_key WHERE year NOT BETWEEN 1 AND 9999)
+  + (SELECT count(*) FROM vault_meta WHERE name <> 'ledger_id')";
 
 const COLUMNS: &str =
     "SELECT s.position, s.key_id, s.keys, s.slots, s.content, s.flags, s.erased_by, s.mac, t.tokens
@@ -189,6 +199,10 @@ impl Vault for SqliteStore {
                 .map_err(failed("destroy the tokens of a year"))?;
         }
         fold(&mut writer.vault).await
+    }
+
+    async fn surplus(&self) -> Result<u64> {
+        count(&self.vault, SURPLUS).await
     }
 
     async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>> {

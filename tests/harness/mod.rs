@@ -129,7 +129,7 @@ pub fn approval() -> Approval {
 /// correction, a void, idempotency keys, a disclosure and an erasure; closed.
 pub async fn make(folder: &Path) -> Facts {
     let delivery = folder.with_extension("delivery");
-    simulate::write(&delivery, &options(400, 3), &mut |_| ()).unwrap();
+    simulate::write(&delivery, &options(290, 3), &mut |_| ()).unwrap();
     let app = init(folder).await;
     let summary = import(&app, &delivery).await;
     assert_eq!(summary.total(|part| part.refused), 0);
@@ -170,9 +170,7 @@ async fn change(app: &App) -> Facts {
             .await
             .unwrap();
     }
-    let voided = app
-        .record_named("registration/village/R0000001")
-        .unwrap();
+    let voided = app.record_named("registration/village/R0000001").unwrap();
     app.void(RecordKind::Registration, voided, "entered twice", None)
         .await
         .unwrap();
@@ -217,8 +215,9 @@ pub async fn assert_clean(folder: &Path) -> Verification {
     report
 }
 
-/// Copies a folder with everything in it; the copy must not exist.
+/// Copies the folder of a closed ledger with everything in it; the copy must not exist.
 pub fn copy(from: &Path, to: &Path) {
+    settle(from);
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -226,9 +225,26 @@ pub fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).unwrap();
+            fs::copy(entry.path(), target).unwrap_or_else(|error| panic!("{entry:?}: {error}"));
         }
     }
+}
+
+/// Waits until the write-ahead logs of a closed ledger are gone: a connection that a pool had lent
+/// out is closed by a thread of its own.
+fn settle(folder: &Path) {
+    let open = || {
+        ["ledger.db-wal", "vault.db-wal"]
+            .into_iter()
+            .any(|log| folder.join(log).exists())
+    };
+    for _ in 0..1000 {
+        if !open() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    panic!("{} is still open", folder.display());
 }
 
 /// Replaces a database by another copy of it, without what belongs to the old one.
