@@ -9,6 +9,8 @@ CREATE TABLE sealed (
     erased_by INTEGER,                      -- position of the erasure
     mac      BLOB    NOT NULL               -- authenticates the row and its equality tokens
 ) STRICT;
+-- Erasures that were applied, so that opening a vault from a backup finds those that were not.
+CREATE INDEX sealed_erased ON sealed (erased_by, key_id) WHERE erased_by IS NOT NULL;
 
 -- Equality tokens, packed: slot number and 16 bytes, each.
 CREATE TABLE token (

@@ -184,19 +184,25 @@ impl App {
                 .execute_one(&context, Command::Stream(Box::new(command)))
                 .await??;
             let erasure = answer.receipt().position;
-            let positions: Vec<u64> = part
-                .iter()
-                .flat_map(|record| record.positions.iter().copied())
-                .collect();
-            self.empty(&positions, erasure).await?;
+            // Not what was planned, but what there is now: a correction may have come since.
+            let ids: Vec<Uuid> = part.iter().map(|record| record.record_id).collect();
+            let streams = self.ledger.store.streams(&ids).await?;
+            let entries = streams.values().flatten();
+            let positions: Vec<u64> = entries.map(|entry| entry.position).collect();
+            self.empty(&positions, erasure, |_, _| true).await?;
             receipts.push(answer.receipt().clone());
         }
         self.seal().await?;
         Ok(receipts)
     }
 
-    /// Empties the rows of the vault at these positions.
-    async fn empty(&self, positions: &[u64], erasure: u64) -> Result<(), AppError> {
+    /// Empties those rows of the vault at these positions that are to be; gives how many.
+    async fn empty(
+        &self,
+        positions: &[u64],
+        erasure: u64,
+        is_to_be: impl Fn(Uuid, &VaultRow) -> bool,
+    ) -> Result<u64, AppError> {
         let rows = self.ledger.vault.sealed_at(positions).await?;
         let mut left = Vec::with_capacity(rows.len());
         for (position, row) in rows {
@@ -205,6 +211,9 @@ impl App {
             };
             let entry = Entry::parse(&stored.bytes)
                 .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+            if !is_to_be(entry.event_id, &row) {
+                continue;
+            }
             let mut emptied = VaultRow {
                 key_id: row.key_id,
                 erased_by: Some(erasure),
@@ -213,11 +222,16 @@ impl App {
             emptied.mac = self.ledger.row_mac(entry.event_id, &emptied);
             left.push((position, emptied));
         }
-        Ok(self.ledger.vault.erase(left).await?)
+        let emptied = left.len() as u64;
+        if emptied > 0 {
+            self.ledger.vault.erase(left).await?;
+        }
+        Ok(emptied)
     }
 
     /// Applies erasures that the ledger knows and the vault does not: a crash between the two, or
-    /// a vault from a backup.
+    /// a vault from a backup. Every opening calls this; it reads the vault only when a key that an
+    /// erasure names is erased nowhere. Rows that are not authentic stay for `verify` to find.
     ///
     /// # Errors
     /// When the store fails.
@@ -231,6 +245,15 @@ impl App {
                 })?;
             let ErasureEvent::Erased { key_ids, .. } = event;
             of_key.extend(key_ids.into_iter().map(|key| (key, stored.position)));
+        }
+        if of_key.is_empty() {
+            return Ok(0);
+        }
+        for (erasure, key_id) in self.ledger.vault.erased_keys().await? {
+            let key_id = hex::encode(key_id);
+            if of_key.get(&key_id) == Some(&erasure) {
+                of_key.remove(&key_id);
+            }
         }
         if of_key.is_empty() {
             return Ok(0);
@@ -249,8 +272,9 @@ impl App {
         }
         let mut emptied = 0;
         for (erasure, positions) in again {
-            self.empty(&positions, erasure).await?;
-            emptied += positions.len() as u64;
+            let authentic =
+                |event_id, row: &VaultRow| self.ledger.row_mac(event_id, row) == row.mac;
+            emptied += self.empty(&positions, erasure, authentic).await?;
         }
         Ok(emptied)
     }

@@ -100,7 +100,7 @@ pub mod exit {
 impl AppError {
     /// The exit code.
     #[must_use]
-    pub const fn exit_code(&self) -> u8 {
+    pub fn exit_code(&self) -> u8 {
         match self {
             Self::Intake(error) if error.is_of_the_delivery() => exit::USAGE,
             Self::Simulate(SimulateError::Write { .. }) => exit::UNEXPECTED,
@@ -116,17 +116,21 @@ impl AppError {
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
+            | Self::Seal(SealError::Store(error))
             | Self::Registers(RegisterError::Store(error))
-            | Self::Verify(VerifyError::Store(error))
-            | Self::Seal(SealError::Store(error)) => store_code(error),
+            | Self::Verify(
+                VerifyError::Store(error)
+                | VerifyError::Ledger(LedgerError::Store(error))
+                | VerifyError::Registers(RegisterError::Store(error)),
+            ) => store_code(error),
             _ => exit::UNEXPECTED,
         }
     }
 }
 
-const fn store_code(error: &StoreError) -> u8 {
+fn store_code(error: &StoreError) -> u8 {
     match error {
-        StoreError::Integrity { .. } => exit::INTEGRITY,
+        error if error.is_integrity() => exit::INTEGRITY,
         StoreError::Missing { .. } | StoreError::Exists { .. } => exit::USAGE,
         _ => exit::UNAVAILABLE,
     }

@@ -195,7 +195,7 @@ impl App {
         Ok(app)
     }
 
-    /// Opens a ledger.
+    /// Opens a ledger. What its entries say was erased is erased again in a vault that still has it.
     ///
     /// # Errors
     /// When there is none, files are missing, or they do not belong together.
@@ -227,6 +227,7 @@ impl App {
             .map(|key| key.parse())
             .collect::<Result<_, _>>()
             .map_err(|error| AppError::Integrity(format!("a key in the log: {error}")))?;
+        app.reapply_erasures().await?;
         Ok(app)
     }
 

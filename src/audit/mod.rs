@@ -7,3 +7,4 @@
 pub mod leaves;
 pub mod sealed;
 pub mod verify;
+pub mod walk;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::leaves::{Leaf, Wrong};
+use super::leaves::{Batch, Leaf, Wrong};
 use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::commitment::Commitments;
 use crate::ledger::execute::Ledger;
@@ -67,18 +67,30 @@ fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, Strin
 /// Rows of the vault by position.
 pub type VaultRows = HashMap<Position, VaultRow>;
 
-/// Checks the rows of the vault that belong to a batch of entries. Runs on any thread.
+/// Positions of erasures by the key that they destroyed.
+pub type ErasedKeys = HashMap<[u8; 16], Position>;
+
+/// Checks the rows of the vault that belong to a batch of entries; `erased_keys` are those that
+/// erasures name. Runs on any thread.
 #[must_use]
 pub fn check(
     ledger: &Ledger,
+    erased_keys: &ErasedKeys,
     first: Position,
-    leaves: &[Leaf],
-    rows: &[EntryRow],
+    entries: &Batch,
     mut vault: VaultRows,
 ) -> SealedBatch {
     let mut batch = SealedBatch::default();
-    for (position, (leaf, row)) in (first..).zip(leaves.iter().zip(rows)) {
+    for (position, (leaf, row)) in (first..).zip(entries.leaves.iter().zip(&entries.rows)) {
         let sealed = vault.remove(&position);
+        if let Some(row) = &sealed
+            && row.erased_by.is_none()
+            && let Some(erasure) = erased_keys.get(&row.key_id)
+        {
+            let what = format!("the entry at {erasure} erased this content, but the vault has it");
+            batch.wrong = Some(Wrong::at(position, what));
+            return batch;
+        }
         if let Err(what) = event(ledger, position, leaf, row, sealed, &mut batch) {
             batch.wrong = Some(Wrong::at(position, what));
             return batch;

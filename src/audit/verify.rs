@@ -6,14 +6,15 @@
 //! stay true: no hash, size or key in the database is trusted: leaves come from the bytes, roots
 //! from the leaves, keys from entry 0 and the folder of keys, sizes from counting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
-use super::leaves::{Batch, Leaf, Order, Wrong, check};
-use super::sealed::{self, SealedBatch, check_erasures, check_women};
+use super::leaves::Wrong;
+use super::sealed::{self, check_erasures, check_women};
+use super::walk::{Walk, batch};
 use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::execute::Ledger;
 use crate::ledger::request::LedgerError;
@@ -25,13 +26,13 @@ use crate::model::time::Timestamp;
 use crate::registers::{RegisterError, Registers};
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::VerifierKey;
-use crate::seal::merkle::{HASH_BYTES, Hash};
+use crate::seal::merkle::HASH_BYTES;
 use crate::seal::state::{SignedState, chain};
-use crate::seal::tiles::{HashTiles, TILE_WIDTH};
+use crate::seal::tiles::TILE_WIDTH;
 use crate::store::{StoreError, StoredTile};
 
 /// Entries in one batch.
-const BATCH: u64 = 4096;
+pub(super) const BATCH: u64 = 4096;
 /// Batches that are checked at once.
 const IN_FLIGHT: usize = 3;
 
@@ -98,23 +99,6 @@ pub struct Verifier<'a> {
     pub registers: Option<&'a Registers>,
 }
 
-/// What the walk over the log leaves.
-#[derive(Default)]
-struct Walk {
-    order: Order,
-    tiles: HashTiles,
-    completed: Vec<StoredTile>,
-    /// Leaf hashes beyond the last full tile of what was signed.
-    tail: Vec<Hash>,
-    edge: Position,
-    roots: BTreeMap<u64, Hash>,
-    wanted: std::collections::BTreeSet<u64>,
-    idempotency: BTreeMap<Position, String>,
-    erased: Vec<(Position, Position, String)>,
-    later: Vec<sealed::Later>,
-    women: Vec<(Position, uuid::Uuid)>,
-}
-
 impl Verifier<'_> {
     /// Runs the check; `progress` is told the number of entries done.
     ///
@@ -144,6 +128,9 @@ impl Verifier<'_> {
             .extend(checkpoints.iter().map(|(size, _)| *size));
         walk.wanted.insert(self.signed.size);
         walk.edge = self.signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+        // Larger than what is kept only after a crash between the signature and the store.
+        walk.kept = checkpoints.last().map_or(0, |(size, _)| *size);
+        walk.erased_keys = Arc::new(self.erased_keys().await?);
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         report.root = walk.tiles.root().to_string();
         report.unsealed = report.entries.saturating_sub(self.signed.size);
@@ -162,11 +149,12 @@ impl Verifier<'_> {
         if scope == Scope::Log {
             return Ok(Ok(()));
         }
-        if let Err(wrong) = self.check_vault(&walk, report).await? {
-            return Ok(Err(wrong));
-        }
+        // What follows reads by indices, which are sound only if the databases say so.
         if let Some(complaint) = store.complaints().await?.into_iter().next() {
             return Ok(Err(Wrong::overall(complaint)));
+        }
+        if let Err(wrong) = self.check_vault(&walk, report).await? {
+            return Ok(Err(wrong));
         }
         self.check_registers(report).await
     }
@@ -184,7 +172,9 @@ impl Verifier<'_> {
         loop {
             // Every batch is read on a connection of its own, so that reading overlaps too.
             while !ended && in_flight.len() < IN_FLIGHT {
-                in_flight.push_back(tokio::spawn(batch(self.ledger.clone(), scope, from)));
+                let erased_keys = walk.erased_keys.clone();
+                let ledger = self.ledger.clone();
+                in_flight.push_back(tokio::spawn(batch(ledger, scope, erased_keys, from)));
                 from += BATCH;
             }
             let Some(done) = in_flight.next().await else {
@@ -198,6 +188,26 @@ impl Verifier<'_> {
             }
             progress(report.entries);
         }
+    }
+
+    /// The keys that erasures name. An erasure that does not read is not for this to report: the
+    /// walk over the log does.
+    async fn erased_keys(&self) -> Result<sealed::ErasedKeys, VerifyError> {
+        let mut keys = HashMap::new();
+        for stored in self.ledger.store.entries_of_type("erasure").await? {
+            let parsed = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str::<ErasureEvent>(entry.payload.get()));
+            let Ok(ErasureEvent::Erased { key_ids, .. }) = parsed else {
+                continue;
+            };
+            let mut key_id = [0; 16];
+            for text in key_ids {
+                if hex::decode_to_slice(&text, &mut key_id).is_ok() {
+                    keys.insert(key_id, stored.position);
+                }
+            }
+        }
+        Ok(keys)
     }
 
     fn check_checkpoints(
@@ -267,7 +277,11 @@ impl Verifier<'_> {
         let links = checkpoints
             .iter()
             .fold(fresh.chain, |before, (_, note)| chain(&before, note));
-        if checkpoints.len() as u64 != signed.notes || links != signed.chain {
+        let kept = checkpoints.len() as u64;
+        let all = kept == signed.notes && links == signed.chain;
+        // A crash came between the signature and the store: the next seal makes that note again.
+        let all_but_newest = kept + 1 == signed.notes && signed.pending.as_ref() == Some(&links);
+        if !all && !all_but_newest {
             let what = format!(
                 "{} checkpoints were issued, {} are kept, or one of them was replaced",
                 signed.notes,
@@ -287,17 +301,26 @@ impl Verifier<'_> {
         if roots_fit {
             return Ok(wrong);
         }
+        let partial = walk.tiles.partial_tiles();
+        let completed = walk.completed.iter().filter(|tile| tile.level == 0);
+        // Where the walk ended early, the tile that it was in is partial though it was sealed full.
+        let computed = completed.map(|tile| (tile.number, &tile.hashes)).chain(
+            partial
+                .iter()
+                .filter(|tile| tile.level == 0)
+                .map(|tile| (tile.index, &tile.bytes)),
+        );
         let mut first = None;
-        for tile in walk.completed.iter().filter(|tile| tile.level == 0) {
-            let Some(stored) = self.ledger.store.tile(0, tile.number).await? else {
+        for (number, hashes) in computed {
+            let Some(stored) = self.ledger.store.tile(0, number).await? else {
                 continue;
             };
             let differs = stored
                 .chunks(HASH_BYTES)
-                .zip(tile.hashes.chunks(HASH_BYTES))
+                .zip(hashes.chunks(HASH_BYTES))
                 .position(|(stored, computed)| stored != computed);
             if let Some(leaf) = differs {
-                first = Some(tile.number * TILE_WIDTH as u64 + leaf as u64);
+                first = Some(number * TILE_WIDTH as u64 + leaf as u64);
                 break;
             }
         }
@@ -329,7 +352,7 @@ impl Verifier<'_> {
         let sealed = |tile: &&StoredTile| {
             let width = 256u64.checked_pow(u32::from(tile.level) + 1);
             let end = width.and_then(|width| (tile.number + 1).checked_mul(width));
-            end.is_some_and(|end| end <= self.signed.size)
+            end.is_some_and(|end| end <= walk.kept)
         };
         let mut expected: Vec<&StoredTile> = walk.completed.iter().filter(sealed).collect();
         expected.sort_unstable_by_key(|tile| (tile.level, tile.number));
@@ -398,11 +421,25 @@ impl Verifier<'_> {
         if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
             return Ok(Err(Wrong::overall("the vault is not of this ledger")));
         }
-        self.check_women(walk).await
+        if let Err(wrong) = self.check_women(walk, report.entries).await? {
+            return Ok(Err(wrong));
+        }
+        Ok(match self.ledger.vault.surplus().await? {
+            0 => Ok(()),
+            rows => Err(Wrong::overall(format!(
+                "the vault has {rows} rows that belong to no entry"
+            ))),
+        })
     }
 
-    async fn check_women(&self, walk: &Walk) -> Result<Result<(), Wrong>, VerifyError> {
-        let tokens = self.ledger.vault.woman_tokens().await?;
+    async fn check_women(
+        &self,
+        walk: &Walk,
+        entries: u64,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
+        let mut tokens = self.ledger.vault.woman_tokens().await?;
+        // Beyond the log: left by a crash between the two commits, swept by the next append.
+        tokens.retain(|(position, _)| *position < entries);
         let years = self.ledger.vault.years().await?;
         let head = self.ledger.store.head().await?;
         let today = if self.ledger.simulated {
@@ -465,88 +502,5 @@ impl Verifier<'_> {
             Some(difference) => Err(Wrong::at(difference.position, difference.to_string())),
             None => Ok(()),
         })
-    }
-}
-
-/// Reads and checks the batch that should start at a position.
-async fn batch(
-    ledger: Arc<Ledger>,
-    scope: Scope,
-    first: Position,
-) -> Result<(Position, Batch, SealedBatch), VerifyError> {
-    let rows = ledger.store.rows(first, BATCH).await?;
-    let vault = match (scope, rows.last()) {
-        (Scope::Log, _) | (_, None) => sealed::VaultRows::new(),
-        (_, Some(last)) => {
-            let to = last.position;
-            let sealed = ledger
-                .vault
-                .sealed(first, to.saturating_sub(first) + 1)
-                .await?;
-            sealed.into_iter().filter(|(at, _)| *at <= to).collect()
-        }
-    };
-    let checked = tokio::task::spawn_blocking(move || {
-        let batch = check(first, rows);
-        let sealed = match scope {
-            Scope::Log => SealedBatch::default(),
-            Scope::Everything => sealed::check(&ledger, first, &batch.leaves, &batch.rows, vault),
-        };
-        (first, batch, sealed)
-    });
-    checked
-        .await
-        .map_err(|error| VerifyError::CutOff(error.to_string()))
-}
-
-impl Walk {
-    fn take(
-        &mut self,
-        first: Position,
-        batch: Batch,
-        sealed: SealedBatch,
-        report: &mut Verification,
-    ) -> Result<(), Wrong> {
-        for ((position, leaf), row) in (first..).zip(&batch.leaves).zip(&batch.rows) {
-            self.leaf(position, leaf)?;
-            report.entries += 1;
-            report.bytes += row.bytes.len() as u64;
-        }
-        report.commitments += sealed.commitments;
-        self.erased.extend(sealed.erased);
-        self.later.extend(sealed.later);
-        self.women.extend(sealed.women);
-        let earliest = |wrong: &Option<Wrong>| wrong.as_ref().and_then(|wrong| wrong.position);
-        let wrong = match (earliest(&batch.wrong), earliest(&sealed.wrong)) {
-            (Some(entry), Some(vault)) if vault < entry => sealed.wrong,
-            (None, _) => sealed.wrong,
-            _ => batch.wrong,
-        };
-        wrong.map_or(Ok(()), Err)
-    }
-
-    fn leaf(&mut self, position: Position, leaf: &Leaf) -> Result<(), Wrong> {
-        if self.wanted.contains(&position) {
-            self.roots.insert(position, self.tiles.root());
-        }
-        self.order.next(position, leaf)?;
-        if let Some(said) = &leaf.idempotency {
-            self.idempotency.insert(position, said.clone());
-        }
-        if position >= self.edge {
-            self.tail.push(leaf.hash);
-        }
-        let completed = self.tiles.append([leaf.hash]);
-        self.completed
-            .extend(completed.into_iter().map(|tile| StoredTile {
-                level: tile.level,
-                number: tile.index,
-                hashes: tile.bytes,
-            }));
-        let size = position + 1;
-        if self.wanted.contains(&size) {
-            self.roots.insert(size, self.tiles.root());
-        }
-        Ok(())
     }
 }

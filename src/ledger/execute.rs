@@ -220,9 +220,10 @@ impl Ledger {
         }
         let entry = self.store.entry(position).await?;
         let entry = entry.ok_or_else(|| LedgerError::CutOff("no entry".to_owned()))?;
+        let row = self.vault.sealed_at(&[position]).await?.remove(&position);
         Ok(Ok(Answer::Replayed {
             receipt: Receipt::of(&entry)?,
-            erased_by: None,
+            erased_by: row.and_then(|row| row.erased_by),
         }))
     }
 

@@ -45,10 +45,16 @@ pub enum SealError {
 }
 
 impl SealError {
-    /// Whether the log itself is in doubt, not only the way to it.
+    /// Whether the log itself, or what was signed of it, is in doubt, not only the way to it.
     #[must_use]
     pub const fn is_integrity(&self) -> bool {
-        matches!(self, Self::Integrity { .. } | Self::Tree(_))
+        matches!(
+            self,
+            Self::Integrity { .. }
+                | Self::Tree(_)
+                | Self::Checkpoint(_)
+                | Self::State(StateError::Missing { .. } | StateError::Malformed { .. })
+        )
     }
 }
 
@@ -93,6 +99,9 @@ impl Sealer {
                 head.size
             };
             if stored_size == target {
+                if signed.pending.is_some() {
+                    self.state.write(&signed.stored())?;
+                }
                 return Ok(newest);
             }
             let mut tiles = self.tree_at(stored_size).await?;
@@ -195,8 +204,8 @@ impl Sealer {
     ) -> Result<Checkpoint, SealError> {
         let checkpoint = Checkpoint::new(&signed.origin, tiles.size(), tiles.root())?;
         let note = checkpoint.sign(&self.key)?;
-        // A crash between the two leaves a state that is ahead of the store; Ed25519 is
-        // deterministic, so the next tick signs the same note again, without a new state.
+        // A crash between the two leaves a state that is ahead of the store, and says so; Ed25519
+        // is deterministic, so the next tick signs the same note again, without a new state.
         if tiles.size() > signed.size {
             let edge = tiles
                 .partial_tiles()

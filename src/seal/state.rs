@@ -3,7 +3,8 @@
 //! What comes in: the size and root that are about to be signed. What goes out: those that were
 //! signed last. What may fail: the file. What must stay true: the file is durable before the
 //! note leaves this process, so that a restored database cannot make the sealer sign a fork; it
-//! also chains all notes, so that a deleted one is missed.
+//! also chains all notes, so that a deleted one is missed, and says of the newest note whether it
+//! is known to have reached the store, so that a crash in between is told from a deletion.
 
 use std::fs;
 use std::io::Write;
@@ -30,6 +31,9 @@ pub struct SignedState {
     pub notes: u64,
     /// SHA-256 over the chain before and the note, hexadecimal, from 32 zero bytes on.
     pub chain: String,
+    /// The chain without the newest note, as long as that note may not have reached the store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending: Option<String>,
 }
 
 /// Why the state cannot be used.
@@ -74,10 +78,12 @@ impl SignedState {
             tail: Vec::new(),
             notes: 0,
             chain: hex::encode([0; 32]),
+            pending: None,
         }
     }
 
-    /// After a note over this size and root, with the leaf hashes beyond the last full tile.
+    /// After a note over this size and root, with the leaf hashes beyond the last full tile; the
+    /// note is on its way to the store.
     #[must_use]
     pub fn after(&self, size: u64, root: &Hash, tail: &[Hash], note: &[u8]) -> Self {
         Self {
@@ -87,6 +93,16 @@ impl SignedState {
             tail: tail.iter().map(ToString::to_string).collect(),
             notes: self.notes + 1,
             chain: chain(&self.chain, note),
+            pending: Some(self.chain.clone()),
+        }
+    }
+
+    /// After the newest note has reached the store.
+    #[must_use]
+    pub fn stored(&self) -> Self {
+        Self {
+            pending: None,
+            ..self.clone()
         }
     }
 }

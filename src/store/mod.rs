@@ -85,6 +85,27 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether what is stored is in doubt, not only the way to it.
+    #[must_use]
+    pub fn is_integrity(&self) -> bool {
+        /// `SQLite`: the file is damaged, the file is no database.
+        const DAMAGED: [i64; 2] = [11, 26];
+        match self {
+            Self::Integrity { .. } => true,
+            Self::Unavailable {
+                source: sqlx::Error::Database(error),
+                ..
+            } => {
+                // The low byte is the primary code; the rest says more of the place.
+                let code = error.code().and_then(|code| code.parse::<i64>().ok());
+                code.is_some_and(|code| DAMAGED.contains(&(code & 0xff)))
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Shorthand.
 pub type Result<T> = std::result::Result<T, StoreError>;
 
@@ -255,6 +276,8 @@ pub trait Vault: Send + Sync {
     async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>>;
     /// The rows at these positions.
     async fn sealed_at(&self, positions: &[Position]) -> Result<HashMap<Position, VaultRow>>;
+    /// The keys of rows that were erased, each with the erasure that the row names.
+    async fn erased_keys(&self) -> Result<Vec<(Position, [u8; 16])>>;
     /// Replaces rows by what erasure leaves of them, and destroys their tokens.
     async fn erase(&self, rows: Vec<(Position, VaultRow)>) -> Result<()>;
     /// The wrapped key of a statistical year.
@@ -267,4 +290,6 @@ pub trait Vault: Send + Sync {
     async fn destroy_year(&self, year: i32) -> Result<()>;
     /// Every token of pregnancy losses.
     async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>>;
+    /// How many rows belong to no position, token or name, so that nothing else meets them.
+    async fn surplus(&self) -> Result<u64>;
 }

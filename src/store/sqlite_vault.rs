@@ -4,14 +4,25 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
 use super::sqlite::{SqliteStore, failed, number_of, position_of};
 use super::sqlite_bundles::{self, bundle};
+use super::sqlite_check::count;
 use super::{Result, Vault, VaultRow, WomanToken};
 use crate::model::id::Position;
+
+/// Rows that no reader by position or name meets. Rows beyond the log are not among them: a crash
+/// leaves such, and the next append sweeps them.
+const SURPLUS: &str = "SELECT
+    (SELECT count(*) FROM sealed WHERE position < 0)
+  + (SELECT count(*) FROM woman_token WHERE position < 0)
+  + (SELECT count(*) FROM token
+      WHERE length(tokens) = 0 OR position NOT IN (SELECT position FROM sealed))
+  + (SELECT count(*) FROM year_key WHERE year NOT BETWEEN 1 AND 9999)
+  + (SELECT count(*) FROM vault_meta WHERE name <> 'ledger_id')";
 
 const COLUMNS: &str =
     "SELECT s.position, s.key_id, s.keys, s.slots, s.content, s.flags, s.erased_by, s.mac, t.tokens
@@ -32,6 +43,22 @@ fn vault_row(row: &SqliteRow) -> (Position, VaultRow) {
     (position_of(row.get(0)), sealed)
 }
 
+/// Folds the write-ahead log into the file: what was overwritten must not survive in either.
+async fn fold(vault: &mut SqliteConnection) -> Result<()> {
+    let doing = "overwrite what was erased";
+    let busy: i64 = sqlx::query_scalar("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(vault)
+        .await
+        .map_err(failed(doing))?;
+    if busy == 0 {
+        return Ok(());
+    }
+    // SQLite says so in a row and not as an error: another process reads an older state.
+    let what = "another process reads the vault; what is erased already stays in its write-ahead \
+                log until the last process closes it";
+    Err(failed(doing)(sqlx::Error::Protocol(what.to_owned())))
+}
+
 #[async_trait]
 impl Vault for SqliteStore {
     async fn vault_of(&self) -> Result<Option<Uuid>> {
@@ -40,7 +67,11 @@ impl Vault for SqliteStore {
                 .fetch_optional(&self.vault)
                 .await
                 .map_err(failed("read the vault's name"))?;
-        Ok(text.and_then(|text| Uuid::from_str(&text).ok()))
+        // Only as it was written: no other spelling of the same id.
+        Ok(text.and_then(|text| {
+            let id = Uuid::from_str(&text).ok()?;
+            (id.to_string() == text).then_some(id)
+        }))
     }
 
     async fn sealed(&self, from: Position, limit: u64) -> Result<Vec<(Position, VaultRow)>> {
@@ -73,6 +104,21 @@ impl Vault for SqliteStore {
         .await
         .map_err(failed("read sealed fields"))?;
         Ok(rows.iter().map(vault_row).collect())
+    }
+
+    async fn erased_keys(&self) -> Result<Vec<(Position, [u8; 16])>> {
+        let rows = sqlx::query(
+            "SELECT DISTINCT erased_by, key_id FROM sealed WHERE erased_by IS NOT NULL",
+        )
+        .fetch_all(&self.vault)
+        .await
+        .map_err(failed("read which keys were erased"))?;
+        let key = |row: &SqliteRow| {
+            let key_id: Vec<u8> = row.get(1);
+            let key_id = key_id.as_slice().try_into().unwrap_or_default();
+            (position_of(row.get(0)), key_id)
+        };
+        Ok(rows.iter().map(key).collect())
     }
 
     async fn erase(&self, rows: Vec<(Position, VaultRow)>) -> Result<()> {
@@ -109,12 +155,7 @@ impl Vault for SqliteStore {
             }
         }
         vault.commit().await.map_err(failed("commit an erasure"))?;
-        // What was overwritten must not survive in the write-ahead log.
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut writer.vault)
-            .await
-            .map_err(failed("fold the vault's write-ahead log"))?;
-        Ok(())
+        fold(&mut writer.vault).await
     }
 
     async fn year_key(&self, year: i32) -> Result<Option<Vec<u8>>> {
@@ -163,11 +204,11 @@ impl Vault for SqliteStore {
                 .await
                 .map_err(failed("destroy the tokens of a year"))?;
         }
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&mut writer.vault)
-            .await
-            .map_err(failed("fold the vault's write-ahead log"))?;
-        Ok(())
+        fold(&mut writer.vault).await
+    }
+
+    async fn surplus(&self) -> Result<u64> {
+        count(&self.vault, SURPLUS).await
     }
 
     async fn woman_tokens(&self) -> Result<Vec<(Position, WomanToken)>> {
