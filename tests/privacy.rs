@@ -133,6 +133,7 @@ fn no_write_ahead_log_holds_a_personal_value() {
             dry_run: false,
             strict: false,
             rejects_folder: folder.path().to_owned(),
+            batch_rows: vitaledger::intake::BATCH_ROWS,
         };
         app.import(&[delivery], &options, None, |_| ())
             .await

@@ -140,6 +140,7 @@ pub async fn import(folder: &Path, name: &str, simulated_clock: bool) -> Result<
         dry_run: false,
         strict: false,
         rejects_folder: folder.to_owned(),
+        batch_rows: vitaledger::intake::BATCH_ROWS,
     };
     // Offices are few and go in one by one: not what is measured.
     let offices = [folder.join("delivery/offices.csv")];

@@ -169,6 +169,9 @@ pub struct Import {
     /// Where the rejects file goes.
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     pub rejects: PathBuf,
+    /// Rows that are committed together: smaller batches let other writers in more often.
+    #[arg(long, default_value_t = crate::intake::BATCH_ROWS, value_name = "N")]
+    pub batch_rows: usize,
 }
 
 /// Arguments of `record`.

@@ -78,6 +78,7 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
         dry_run: false,
         strict: false,
         rejects_folder: folder.clone(),
+        batch_rows: crate::intake::BATCH_ROWS,
     };
     let imported = importing::import(&app, &[delivery], &import, None, output).await?;
     importing::outcome(&imported)?;

@@ -25,6 +25,7 @@ pub async fn run(app: App, args: &Import, output: &Output) -> Result<(), AppErro
         dry_run: args.dry_run,
         strict: args.strict,
         rejects_folder: args.rejects.clone(),
+        batch_rows: args.batch_rows,
     };
     let summary = import(
         &app,

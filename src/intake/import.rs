@@ -31,7 +31,7 @@ use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 
 /// Rows that are prepared and committed together: some 20 MB of entries and sealed fields.
-const CHUNK_ROWS: usize = 8192;
+pub const BATCH_ROWS: usize = 8192;
 /// Chunks that are prepared ahead of the one being committed.
 const CHUNKS_AHEAD: usize = 2;
 
@@ -44,6 +44,8 @@ pub struct ImportOptions {
     pub strict: bool,
     /// The folder for the rejects file.
     pub rejects_folder: PathBuf,
+    /// Rows that are committed together; [`BATCH_ROWS`] unless there is a reason.
+    pub batch_rows: usize,
 }
 
 /// What became of the rows of one file or sheet.
@@ -207,7 +209,7 @@ fn office_of(row: &IntakeRow) -> Result<OfficeFields, Box<RefusedRow>> {
 }
 
 /// Reads rows on a thread of its own and hands them over in chunks, offices apart.
-fn read_chunks(delivery: &Delivery, by_report: bool) -> mpsc::Receiver<Chunk> {
+fn read_chunks(delivery: &Delivery, by_report: bool, batch_rows: usize) -> mpsc::Receiver<Chunk> {
     let (sender, receiver) = mpsc::channel(2);
     let rows: Box<dyn Iterator<Item = Result<IntakeRow, RefusedRow>> + Send> = if by_report {
         Box::new(delivery.rows_in_order_of_report())
@@ -215,7 +217,7 @@ fn read_chunks(delivery: &Delivery, by_report: bool) -> mpsc::Receiver<Chunk> {
         Box::new(delivery.rows())
     };
     tokio::task::spawn_blocking(move || {
-        let mut chunk = Vec::with_capacity(CHUNK_ROWS);
+        let mut chunk = Vec::with_capacity(batch_rows);
         let mut of_offices = true;
         let wrap = |of_offices: bool, rows| {
             if of_offices {
@@ -229,8 +231,8 @@ fn read_chunks(delivery: &Delivery, by_report: bool) -> mpsc::Receiver<Chunk> {
                 Ok(row) => row.kind == RowKind::Office,
                 Err(refused) => refused.part().kind == RowKind::Office,
             };
-            if (is_office != of_offices && !chunk.is_empty()) || chunk.len() == CHUNK_ROWS {
-                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+            if (is_office != of_offices && !chunk.is_empty()) || chunk.len() == batch_rows {
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(batch_rows));
                 // The receiver is gone when the import failed: nothing is left to do here.
                 if sender.blocking_send(wrap(of_offices, full)).is_err() {
                     return;
@@ -283,7 +285,11 @@ impl<'a> Importing<'a> {
     }
 
     async fn run(&mut self, committed: &mut impl FnMut(&BatchReceipt)) -> Result<(), ImportError> {
-        let mut chunks = read_chunks(self.delivery, self.ledger.simulated);
+        let mut chunks = read_chunks(
+            self.delivery,
+            self.ledger.simulated,
+            self.options.batch_rows.clamp(1, BATCH_ROWS),
+        );
         let mut first_records = None;
         while let Some(chunk) = chunks.recv().await {
             match chunk {

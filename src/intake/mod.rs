@@ -32,7 +32,9 @@ mod xlsx_rows;
 
 pub use delivery::{DeliveredFile, Delivery, Format, Rows, Skipped};
 pub use headers::HeaderFault;
-pub use import::{BatchReceipt, ImportError, ImportOptions, ImportSummary, PartCounts, import};
+pub use import::{
+    BATCH_ROWS, BatchReceipt, ImportError, ImportOptions, ImportSummary, PartCounts, import,
+};
 pub use order::OrderedRows;
 pub use refusal::{IntakeError, RefusedRow, RowReason};
 pub use rejects::RejectsWriter;

@@ -341,14 +341,21 @@ impl Ledger {
             .map(|one| (one.group, one.draft))
             .unzip();
         let outcomes = self.store.append(groups).await?;
+        let again = outcomes.iter().zip(&drafts);
+        let again = again.filter(|(outcome, _)| !matches!(outcome, Outcome::Appended(_)));
+        let again: Vec<&Draft> = again.filter_map(|(_, draft)| draft.as_deref()).collect();
+        let mut replays = self.replays(&again).await?.into_iter();
         let mut committed = Vec::with_capacity(outcomes.len());
-        for (outcome, draft) in outcomes.into_iter().zip(drafts) {
+        for (outcome, draft) in outcomes.into_iter().zip(&drafts) {
             committed.push(match (outcome, draft) {
                 (Outcome::Appended(entries), _) => {
                     let position = entries.first().map_or(0, |entry| entry.position);
                     Ok(Committed::Recorded { position })
                 }
-                (_, Some(draft)) => self.replay(&draft).await?.map(Committed::of),
+                (_, Some(_)) => match replays.next() {
+                    Some(answer) => answer.map(Committed::of),
+                    None => Err(Refusal::Contended { attempts: 1 }),
+                },
                 (_, None) => Err(Refusal::Contended { attempts: 1 }),
             });
         }

@@ -40,11 +40,16 @@ impl Ledger {
     ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
         let ids: Vec<Uuid> = prepared.iter().filter_map(Prepared::stream).collect();
         let known = self.store.streams(&ids).await?;
+        let of_known =
+            |(id, one): (&Uuid, &Prepared)| known.contains_key(id) && one.draft.is_some();
+        let again: Vec<bool> = ids.iter().zip(&prepared).map(of_known).collect();
+        let drafts = prepared.iter().zip(&again).filter(|(_, again)| **again);
+        let drafts: Vec<&Draft> = drafts.filter_map(|(one, _)| one.draft.as_deref()).collect();
+        let mut replays = self.replays(&drafts).await?.into_iter();
         let mut answers = Vec::with_capacity(ids.len());
-        for (id, one) in ids.into_iter().zip(prepared) {
-            if let Some(draft) = one.draft.as_ref().filter(|_| known.contains_key(&id)) {
-                let replayed = self.replay(draft).await?;
-                answers.push(replayed.map(Committed::of));
+        for ((id, one), again) in ids.into_iter().zip(&prepared).zip(again) {
+            if again {
+                answers.push(replays.next().ok_or_else(gone)?.map(Committed::of));
                 continue;
             }
             let content = one.content();
@@ -65,42 +70,57 @@ impl Ledger {
     /// # Errors
     /// When the store fails.
     pub async fn replay(&self, draft: &Draft) -> Result<Result<Answer, Refusal>, LedgerError> {
-        let Some(history) = self.history(self.record_id(draft)).await? else {
-            return Err(LedgerError::CutOff(
-                "a stream was there and is gone".to_owned(),
-            ));
-        };
-        let digest = self.keys.content(&draft.content_hash());
-        let same = history.events.iter().find(|life| {
-            history
-                .rows
-                .get(&life.position)
-                .is_some_and(|row| row.content == digest)
-        });
-        let first = history
-            .events
-            .first()
-            .ok_or_else(|| LedgerError::CutOff("empty".into()))?;
-        let life = match (same, history.erased_by) {
-            (Some(life), _) => life,
-            (None, Some(_)) => first,
-            (None, None) => {
+        let mut answers = self.replays(&[draft]).await?;
+        answers.pop().ok_or_else(gone)
+    }
+
+    /// The same for many drafts, with two reads for all of them. Sealed fields are opened only to
+    /// name the columns that differ.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn replays(
+        &self,
+        drafts: &[&Draft],
+    ) -> Result<Vec<Result<Answer, Refusal>>, LedgerError> {
+        let ids: Vec<Uuid> = drafts.iter().map(|draft| self.record_id(draft)).collect();
+        let streams = self.store.streams(&ids).await?;
+        let positions: Vec<_> = streams
+            .values()
+            .flatten()
+            .map(|entry| entry.position)
+            .collect();
+        let rows = self.vault.sealed_at(&positions).await?;
+        let mut answers = Vec::with_capacity(drafts.len());
+        for (id, draft) in ids.iter().zip(drafts) {
+            let stream = streams.get(id).ok_or_else(gone)?;
+            let first = stream.first().ok_or_else(gone)?;
+            let digest = self.keys.content(&draft.content_hash());
+            let same = stream.iter().find(|entry| {
+                rows.get(&entry.position)
+                    .is_some_and(|row| row.content == digest)
+            });
+            let erased_by = rows.get(&first.position).and_then(|row| row.erased_by);
+            let Some(entry) = same.or(erased_by.map(|_| first)) else {
+                let history = self.history(*id).await?.ok_or_else(gone)?;
                 let columns = differences(&history, draft);
-                return Ok(Err(Refusal::Different {
+                answers.push(Err(Refusal::Different {
                     position: first.position,
                     columns,
                 }));
-            }
-        };
-        let stored = crate::store::StoredEntry {
-            position: life.position,
-            bytes: life.bytes.clone(),
-        };
-        Ok(Ok(Answer::Replayed {
-            receipt: Receipt::of(&stored)?,
-            erased_by: history.erased_by,
-        }))
+                continue;
+            };
+            answers.push(Ok(Answer::Replayed {
+                receipt: Receipt::of(entry)?,
+                erased_by,
+            }));
+        }
+        Ok(answers)
     }
+}
+
+fn gone() -> LedgerError {
+    LedgerError::CutOff("a stream was there and is gone".to_owned())
 }
 
 /// Names of the columns in which a draft differs from the current state of its record.

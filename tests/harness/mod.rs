@@ -112,6 +112,7 @@ pub async fn import(app: &App, delivery: &Path) -> ImportSummary {
         dry_run: false,
         strict: false,
         rejects_folder: delivery.parent().unwrap().to_owned(),
+        batch_rows: vitaledger::intake::BATCH_ROWS,
     };
     let paths = [delivery.to_owned()];
     app.import(&paths, &options, None, |_| ()).await.unwrap()
