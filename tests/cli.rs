@@ -473,8 +473,12 @@ fn exit_codes_have_one_meaning_each() {
     ])
     .ends(2);
     home.run(&["import", "nowhere.csv"]).ends(2);
-    // Not a database any more.
+    // Not a database any more: what was stored is not there as it was.
     std::fs::write(home.ledger().join("ledger.db"), vec![7; 40_000]).unwrap();
+    home.run(&["log"]).ends(11);
+    // No file at all that could be opened.
+    std::fs::remove_file(home.ledger().join("ledger.db")).unwrap();
+    std::fs::create_dir(home.ledger().join("ledger.db")).unwrap();
     let gone = home.run(&["log"]).ends(20);
     assert!(gone.err.contains("storage is unavailable"), "{}", gone.err);
 }

@@ -180,11 +180,15 @@ impl Verifier<'_> {
             let Some(done) = in_flight.next().await else {
                 return Ok(Ok(()));
             };
-            let (first, batch, sealed) =
-                done.map_err(|error| VerifyError::CutOff(error.to_string()))??;
-            ended |= (batch.rows.len() as u64) < BATCH;
-            if let Err(wrong) = walk.take(first, batch, sealed, report) {
-                return Ok(Err(wrong));
+            let read = done.map_err(|error| VerifyError::CutOff(error.to_string()));
+            let taken = read.flatten().map(|(first, batch, sealed)| {
+                ended |= (batch.rows.len() as u64) < BATCH;
+                walk.take(first, batch, sealed, report)
+            });
+            if !matches!(taken, Ok(Ok(()))) {
+                // Batches that are still being read hold the store open: let them end.
+                while in_flight.next().await.is_some() {}
+                return taken;
             }
             progress(report.entries);
         }

@@ -131,12 +131,13 @@ impl Vault for SqliteStore {
         for (position, left) in rows {
             let position = number_of(position);
             sqlx::query(
-                "UPDATE sealed SET keys = ?, slots = ?, content = ?, erased_by = ?, mac = ?
-                  WHERE position = ?",
+                "UPDATE sealed SET keys = ?, slots = ?, content = ?, flags = ?, erased_by = ?,
+                        mac = ? WHERE position = ?",
             )
             .bind(left.keys)
             .bind(left.slots)
             .bind(left.content)
+            .bind(left.flags)
             .bind(left.erased_by.map(number_of))
             .bind(left.mac)
             .bind(position)

@@ -70,8 +70,10 @@ pub fn birth(number: &str, weight_g: &str) -> Values {
     ])
 }
 
-/// A pregnancy loss whose woman gets a token of the statistical year of that day.
+/// A pregnancy loss whose woman, another one for each number, gets a token of the statistical
+/// year of that day.
 pub fn loss(number: &str, day: &str) -> Values {
+    let woman = format!("9901011988010112{}X", number.trim_start_matches('L'));
     values(&[
         ("source_record_id", number),
         ("source", "hospital"),
@@ -81,7 +83,7 @@ pub fn loss(number: &str, day: &str) -> Values {
         ("gestation_days", "210"),
         ("timing", "antepartum"),
         ("plurality", "1"),
-        ("woman_id_no", "99010119880101122X"),
+        ("woman_id_no", &woman),
     ])
 }
 
