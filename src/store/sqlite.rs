@@ -162,12 +162,16 @@ impl SqliteStore {
         })
     }
 
-    /// Closes all connections, so that the write-ahead logs are folded into the files.
+    /// Closes all connections, with the write-ahead logs folded into the files.
     pub async fn close(self) {
         self.ledger.close().await;
         self.vault.close().await;
-        let writer = self.writer.into_inner();
-        // A failure here loses nothing: the write-ahead log is read at the next opening.
+        let mut writer = self.writer.into_inner();
+        // Failures here lose nothing: a write-ahead log is read at the next opening. Connections
+        // that close at the same time leave it behind, so it is folded in before.
+        for connection in [&mut writer.ledger, &mut writer.vault] {
+            let _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+        }
         let _ = writer.ledger.close().await;
         let _ = writer.vault.close().await;
     }

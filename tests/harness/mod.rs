@@ -233,13 +233,13 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Waits until the write-ahead logs of a closed ledger are gone: a connection that a pool had lent
-/// out is closed by a thread of its own.
+/// Waits until the write-ahead logs of a closed ledger are gone or empty: a connection that a pool
+/// had lent out is closed by a thread of its own.
 fn settle(folder: &Path) {
     let open = || {
         ["ledger.db-wal", "vault.db-wal"]
             .into_iter()
-            .any(|log| folder.join(log).exists())
+            .any(|log| fs::metadata(folder.join(log)).is_ok_and(|log| log.len() > 0))
     };
     for _ in 0..1000 {
         if !open() {
