@@ -50,6 +50,14 @@ impl Database {
         }
     }
 
+    /// Does not put the trigger of this name back.
+    pub fn forget_trigger(&mut self, name: &str) {
+        let heading = format!("CREATE TRIGGER {name} ");
+        let before = self.triggers.len();
+        self.triggers.retain(|sql| !sql.starts_with(&heading));
+        assert_eq!(self.triggers.len() + 1, before, "{name}");
+    }
+
     /// Puts the triggers back and closes the file.
     pub async fn close(mut self) {
         for trigger in &self.triggers {

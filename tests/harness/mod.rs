@@ -108,14 +108,19 @@ pub async fn init(folder: &Path) -> App {
     App::init(folder, &options).await.unwrap()
 }
 
-/// Imports a folder; rejects go beside it.
-pub async fn import(app: &App, delivery: &Path) -> ImportSummary {
-    let options = ImportOptions {
+/// A plain import, with its rejects in this folder.
+pub fn import_options(rejects: &Path) -> ImportOptions {
+    ImportOptions {
         dry_run: false,
         strict: false,
-        rejects_folder: delivery.parent().unwrap().to_owned(),
+        rejects_folder: rejects.to_owned(),
         batch_rows: vitaledger::intake::BATCH_ROWS,
-    };
+    }
+}
+
+/// Imports a folder; rejects go beside it.
+pub async fn import(app: &App, delivery: &Path) -> ImportSummary {
+    let options = import_options(delivery.parent().unwrap());
     let paths = [delivery.to_owned()];
     app.import(&paths, &options, None, |_| ()).await.unwrap()
 }
