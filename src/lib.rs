@@ -1,4 +1,36 @@
 //! vitaledger: an event-sourced, tamper-evident audit ledger for vital statistics.
+//!
+//! This is the map, in the order in which the data flows:
+//!
+//! ```text
+//! intake      files           rows -> commands; every refused row is kept with its reason
+//!   ledger    load -> decide -> seal personal fields -> hash -> append (one global order)
+//!     store   SQLite          one port, a plain SQL adapter, one test suite
+//!   seal      new leaves -> RFC 6962 tree -> signed checkpoint
+//! registers   events -> typed, bitemporal columns (Parquet + in-memory tail); as of any position
+//!   audit     recomputes everything and writes nothing
+//! report      half-year summary, targets
+//! app         a ledger opened from its folder: every command is a method
+//! cli         the only part that talks to people
+//! ```
+//!
+//! Imports go downwards only: `model` < `store` < `ledger` | `seal` < `registers` < `audit` <
+//! `report` < `app` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
+//! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
+//!
+//! | module | start reading at |
+//! |---|---|
+//! | [`model`] | [`model::schema`]: which field of which record is public, which is sealed |
+//! | [`intake`] | [`intake::Delivery`], then [`intake::import`] |
+//! | [`ledger`] | [`ledger::execute`], then [`ledger::aggregate::record`] and [`ledger::sealing`] |
+//! | [`store`] | [`store::Store`] and [`store::Vault`] |
+//! | [`seal`] | [`seal::sealer`], then [`seal::merkle`] |
+//! | [`registers`] | [`registers::Registers`] |
+//! | [`audit`] | [`audit::verify`] |
+//! | [`report`] | [`report::HalfYearReport`] |
+//! | [`app`] | [`app::App`] |
+//! | [`cli`] | [`cli::run`] |
+//! | [`simulate`] | [`simulate::write`]: deliveries of invented persons, with the truth |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod app;

@@ -137,7 +137,7 @@ impl SqliteStore {
         let readers = |path: PathBuf| {
             SqlitePoolOptions::new()
                 .max_connections(4)
-                .connect_lazy_with(options(&path).pragma("mmap_size", "1073741824"))
+                .connect_lazy_with(options(&path))
         };
         let mut writer = Writer {
             ledger: connect(ledger_path(folder)).await?,
