@@ -59,6 +59,37 @@ pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
     }
 }
 
+/// Bytes that stand for themselves in a string: printing ASCII (and DEL) but quote and backslash.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0x20;
+    while byte < 0x80 {
+        plain[byte] = byte != b'"' as usize && byte != b'\\' as usize;
+        byte += 1;
+    }
+    plain
+};
+
+/// How many plain bytes there are before the first that is not: eight at a time.
+fn plain_bytes(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const TOPS: u64 = ONES << 7;
+    let mut at = 0;
+    while let Some(eight) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        // The top bit of each byte that is below `byte`; exact up to the first such byte.
+        let below = |word: u64, byte: u8| word.wrapping_sub(ONES * u64::from(byte)) & !word;
+        let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+        let found = (word | below(word, 0x20) | is(b'"') | is(b'\\')) & TOPS;
+        if found != 0 {
+            return at + found.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = bytes[at..].iter();
+    at + rest.take_while(|byte| PLAIN[usize::from(**byte)]).count()
+}
+
 struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
@@ -121,7 +152,7 @@ impl<'a> Scan<'a> {
                 return Err(self.wrong("no key"));
             }
             let key = self.string()?;
-            if !key.is_ascii() || key.contains(&b'\\') {
+            if !key.iter().all(|byte| PLAIN[usize::from(*byte)]) {
                 return Err(self.wrong("a key that is not plain ASCII"));
             }
             if last.is_some_and(|last| last >= key) {
@@ -164,12 +195,13 @@ impl<'a> Scan<'a> {
         let mut ascii = true;
         self.at = start;
         loop {
+            self.at += plain_bytes(&self.bytes[self.at..]);
             match self.bytes.get(self.at) {
                 Some(b'"') => break,
                 Some(b'\\') => self.escape()?,
                 Some(0..=0x1f) => return Err(self.wrong("a control character")),
-                Some(byte) => {
-                    ascii &= byte.is_ascii();
+                Some(_) => {
+                    ascii = false;
                     self.at += 1;
                 }
                 None => return Err(self.wrong("a string without an end")),
@@ -313,6 +345,14 @@ mod tests {
             if check(&bytes).is_ok() {
                 prop_assert_eq!(rewritten(&bytes), Some(bytes));
             }
+        }
+
+        #[test]
+        fn plain_bytes_are_counted_as_one_by_one(
+            bytes in prop::collection::vec(prop_oneof![9 => 0x20u8..0x7f, 1 => any::<u8>()], 0..64)
+        ) {
+            let plain = bytes.iter().take_while(|byte| PLAIN[usize::from(**byte)]).count();
+            prop_assert_eq!(plain_bytes(&bytes), plain);
         }
 
         #[test]
