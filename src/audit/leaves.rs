@@ -133,11 +133,13 @@ fn leaf(position: Position, row: &EntryRow) -> Result<Leaf, String> {
     if entry.sequence != row.sequence {
         return Err("the column sequence is not what the entry says".to_owned());
     }
-    if !entry
+    let tagged = entry
         .payload
         .get()
-        .starts_with(&format!("{{\"{}\":", entry.event_type))
-    {
+        .strip_prefix("{\"")
+        .and_then(|rest| rest.strip_prefix(entry.event_type.as_ref()))
+        .is_some_and(|rest| rest.starts_with("\":"));
+    if !tagged {
         return Err("the payload is not of the entry's event_type".to_owned());
     }
     let kind = RecordKind::ALL

@@ -10,7 +10,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::slot::Slot;
+use crate::model::slot::{Borrowed, Slot};
 
 /// HMAC-SHA256 of one slot of one event.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,9 +83,7 @@ impl<'de> Deserialize<'de> for Commitments {
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Commitments, M::Error> {
                 let mut pairs = Vec::with_capacity(12);
-                while let Some((slot, text)) =
-                    map.next_entry::<Slot, std::borrow::Cow<'de, str>>()?
-                {
+                while let Some((slot, Borrowed(text))) = map.next_entry::<Slot, Borrowed<'de>>()? {
                     let mut bytes = [0; 33];
                     let length = URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut bytes);
                     let (Ok(32), Some(commitment)) = (length, bytes.first_chunk::<32>()) else {

@@ -9,12 +9,13 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::id::Position;
+use super::slot::Borrowed;
 use super::time::Timestamp;
 
 /// Longest entry, in bytes (entry bundles give lengths as 16-bit numbers: C2SP tlog-tiles).
@@ -51,7 +52,7 @@ pub struct Entry<'a> {
     /// Version of the entry format: 1.
     pub format: u8,
     /// Who, for which office, from which source, in which import.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "borrowed_map")]
     pub metadata: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
     /// The externally tagged event.
     #[serde(borrow)]
@@ -62,6 +63,14 @@ pub struct Entry<'a> {
     pub recorded_at: Timestamp,
     /// 1-based version within the stream.
     pub sequence: u64,
+}
+
+fn borrowed_map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Cow<'de, str>, Cow<'de, str>>, D::Error> {
+    let map = BTreeMap::<Borrowed<'de>, Borrowed<'de>>::deserialize(deserializer)?;
+    let pairs = map.into_iter().map(|(name, value)| (name.0, value.0));
+    Ok(pairs.collect())
 }
 
 impl<'a> Entry<'a> {

@@ -178,6 +178,10 @@ impl std::fmt::Display for Slot {
     }
 }
 
+/// Text that is borrowed from what is read wherever it has no escapes; a plain `Cow` is copied.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct Borrowed<'a>(#[serde(borrow)] pub std::borrow::Cow<'a, str>);
+
 impl Serialize for Slot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
@@ -186,7 +190,7 @@ impl Serialize for Slot {
 
 impl<'de> Deserialize<'de> for Slot {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        let name = Borrowed::deserialize(deserializer)?.0;
         Self::of_name(&name)
             .ok_or_else(|| serde::de::Error::custom(format_args!("no sealed slot {name:?}")))
     }
