@@ -13,6 +13,8 @@
 //! ```
 //! `event_id` is the 36 characters that stand in the entry; `presence` is 1 or 0.
 
+use std::sync::LazyLock;
+
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
@@ -271,27 +273,30 @@ pub struct OpenedSlot {
 
 /// HKDF-Extract with an empty salt (RFC 5869 2.2), ready for HKDF-Expand.
 fn extract(key: &Secret) -> HmacSha256 {
-    let (prk, _) = hkdf::Hkdf::<Sha256>::extract(None, key.as_bytes());
-    // HMAC takes keys of any length.
-    <HmacSha256 as Mac>::new_from_slice(&prk).unwrap_or_else(|_| unreachable!("any key length"))
+    static NO_SALT: LazyLock<HmacSha256> = LazyLock::new(|| keyed(&[0; 32]));
+    let mut mac = NO_SALT.clone();
+    mac.update(key.as_bytes());
+    keyed(&mac.finalize().into_bytes().into())
+}
+
+fn keyed(key: &[u8; 32]) -> HmacSha256 {
+    <HmacSha256 as Mac>::new_from_slice(key)
+        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"))
 }
 
 /// The commitment that a disclosed salt and value give; anyone can compute it.
 #[must_use]
 pub fn commit(salt: &[u8; 32], event_id: &[u8; 36], slot: Slot, value: Option<&str>) -> Commitment {
     let name = slot.name().as_bytes();
-    let mut message = Vec::with_capacity(160);
-    message.extend_from_slice(b"vitaledger/v1/commit\0");
-    message.extend_from_slice(event_id);
-    message.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    message.extend_from_slice(name);
-    message.push(u8::from(value.is_some()));
-    let value = value.unwrap_or_default().as_bytes();
-    message.extend_from_slice(&u32::try_from(value.len()).unwrap_or(u32::MAX).to_be_bytes());
-    message.extend_from_slice(value);
-    let mut mac = <HmacSha256 as Mac>::new_from_slice(salt)
-        .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-    mac.update(&message);
+    let text = value.unwrap_or_default().as_bytes();
+    let mut mac = keyed(salt);
+    mac.update(b"vitaledger/v1/commit\0");
+    mac.update(event_id);
+    mac.update(&[u8::try_from(name.len()).unwrap_or(u8::MAX)]);
+    mac.update(name);
+    mac.update(&[u8::from(value.is_some())]);
+    mac.update(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
+    mac.update(text);
     Commitment(mac.finalize().into_bytes().into())
 }
 
