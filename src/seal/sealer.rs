@@ -16,7 +16,7 @@ use super::merkle::{HASH_BYTES, Hash, TreeError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
 use crate::model::entry::leaf_hash;
-use crate::store::{Store, StoreError, StoredTile};
+use crate::store::{Store, StoreError, StoredEntry, StoredTile};
 
 /// Entries that are read at once.
 const BATCH: u64 = 4096;
@@ -182,18 +182,35 @@ impl Sealer {
             Ok(())
         };
         passes(tiles)?;
+        let mut batch = self.leaves(tiles.size(), size).await?;
         while tiles.size() < size {
-            let from = tiles.size();
-            let batch = self.store.entries(from, BATCH.min(size - from)).await?;
-            if batch.is_empty() || batch.iter().zip(from..).any(|(e, at)| e.position != at) {
-                let what = format!("the log has a gap at or after position {from}");
-                return Err(SealError::Integrity { what });
-            }
-            let leaves = batch.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
+            let read = tiles.size() + batch.len() as u64;
+            // Hashed on another thread while the next batch is read.
+            let hashing = tokio::task::spawn_blocking(move || {
+                let hash = |entry: &StoredEntry| Hash(leaf_hash(&entry.bytes));
+                batch.iter().map(hash).collect::<Vec<_>>()
+            });
+            batch = self.leaves(read, size).await?;
+            let leaves = hashing.await.map_err(|error| SealError::Integrity {
+                what: format!("the hashing was cut off: {error}"),
+            })?;
             completed.extend(tiles.append(leaves));
             passes(tiles)?;
         }
         Ok(completed)
+    }
+
+    /// The next leaves, without a gap; none at the end.
+    async fn leaves(&self, from: u64, end: u64) -> Result<Vec<StoredEntry>, SealError> {
+        if from == end {
+            return Ok(Vec::new());
+        }
+        let batch = self.store.entries(from, BATCH.min(end - from)).await?;
+        if batch.is_empty() || batch.iter().zip(from..).any(|(e, at)| e.position != at) {
+            let what = format!("the log has a gap at or after position {from}");
+            return Err(SealError::Integrity { what });
+        }
+        Ok(batch)
     }
 
     async fn sign(
