@@ -171,7 +171,7 @@ impl Verifier<'_> {
         let mut ended = false;
         loop {
             // Every batch is read on a connection of its own, so that reading overlaps too.
-            while !ended && in_flight.len() < IN_FLIGHT {
+            while in_flight.len() < IN_FLIGHT {
                 let erased_keys = walk.erased_keys.clone();
                 let ledger = self.ledger.clone();
                 in_flight.push_back(tokio::spawn(batch(ledger, scope, erased_keys, from)));
@@ -185,12 +185,16 @@ impl Verifier<'_> {
                 ended |= (batch.rows.len() as u64) < BATCH;
                 walk.take(first, batch, sealed, report)
             });
-            if !matches!(taken, Ok(Ok(()))) {
+            let good = matches!(taken, Ok(Ok(())));
+            if good {
+                progress(report.entries);
+            }
+            if ended || !good {
+                // What lies behind the end was appended after the end was read: not of this check.
                 // Batches that are still being read hold the store open: let them end.
                 while in_flight.next().await.is_some() {}
                 return taken;
             }
-            progress(report.entries);
         }
     }
 
