@@ -229,7 +229,15 @@ pub fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
+        let name = entry.file_name();
+        // Settled, a write-ahead log is empty, and may vanish while this runs.
+        if [".db-wal", ".db-shm"]
+            .iter()
+            .any(|beside| name.to_string_lossy().ends_with(beside))
+        {
+            continue;
+        }
+        let target = to.join(name);
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
