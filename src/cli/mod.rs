@@ -27,6 +27,7 @@ use self::args::{Arguments, Command};
 use self::output::Output;
 use crate::app::error::exit;
 use crate::app::{App, AppError, InitOptions};
+use crate::store::location::Location;
 
 /// Runs the program.
 #[must_use]
@@ -75,8 +76,9 @@ fn start_tracing() {
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
     let folder = arguments.dir.clone();
+    let store: Location = arguments.store.parse()?;
     let open = async || -> Result<App, AppError> {
-        let mut app = App::open(&folder).await?;
+        let mut app = App::open_at(&folder, &store).await?;
         app.actor.clone_from(&arguments.actor);
         output.note_clock(&app);
         Ok(app)
@@ -91,6 +93,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
                 &InitOptions {
                     simulated_clock,
                     origin,
+                    store: store.clone(),
                 },
             )
             .await?;
