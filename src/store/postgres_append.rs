@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::placing::{Placing, head_after, placed};
 use super::postgres::{Pauses, PostgresStore, failed, passes};
-use super::{Group, Head, Outcome, Pending, Result, StoreError, StoredEntry, VaultRow};
+use super::{Group, Head, Outcome, Result, StoreError, StoredEntry, VaultRow, WomanToken};
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 
@@ -192,12 +192,10 @@ fn placing(row: &PgRow) -> sqlx::Result<std::result::Result<Placing, Attempt>> {
     };
     let known: Option<Vec<Uuid>> = row.try_get("known")?;
     let versions: Option<Vec<i64>> = row.try_get("versions")?;
-    let versions = known.into_iter().flatten().zip(
-        versions
-            .into_iter()
-            .flatten()
-            .map(|version| position_of(version)),
-    );
+    let versions = known
+        .into_iter()
+        .flatten()
+        .zip(versions.into_iter().flatten().map(position_of));
     let used: Option<Vec<Vec<u8>>> = row.try_get("used")?;
     let requests: Option<Vec<Vec<u8>>> = row.try_get("requests")?;
     let positions: Option<Vec<i64>> = row.try_get("positions")?;
@@ -217,6 +215,75 @@ fn placing(row: &PgRow) -> sqlx::Result<std::result::Result<Placing, Attempt>> {
     }))
 }
 
+/// The sealed parts of a batch, a column each.
+#[derive(Default)]
+struct SealedColumns<'a> {
+    position: Vec<i64>,
+    key_id: Vec<&'a [u8]>,
+    keys: Vec<&'a [u8]>,
+    slots: Vec<&'a [u8]>,
+    content: Vec<&'a [u8]>,
+    flags: Vec<i64>,
+    mac: Vec<&'a [u8]>,
+    tokens_at: Vec<i64>,
+    tokens: Vec<&'a [u8]>,
+}
+
+impl<'a> SealedColumns<'a> {
+    fn push(&mut self, position: i64, row: &'a VaultRow) {
+        self.position.push(position);
+        self.key_id.push(&row.key_id);
+        self.keys.push(&row.keys);
+        self.slots.push(&row.slots);
+        self.content.push(&row.content);
+        self.flags.push(row.flags);
+        self.mac.push(&row.mac);
+        if !row.tokens.is_empty() {
+            self.tokens_at.push(position);
+            self.tokens.push(&row.tokens);
+        }
+    }
+}
+
+/// The tokens of pregnancy losses, a column each.
+#[derive(Default)]
+struct WomanColumns<'a> {
+    position: Vec<i64>,
+    year: Vec<i64>,
+    token: Vec<&'a [u8]>,
+    mac: Vec<&'a [u8]>,
+}
+
+impl<'a> WomanColumns<'a> {
+    fn push(&mut self, position: i64, woman: &'a WomanToken) {
+        self.position.push(position);
+        self.year.push(i64::from(woman.year));
+        self.token.push(&woman.token);
+        self.mac.push(&woman.mac);
+    }
+}
+
+/// The idempotency keys of what was appended, a column each.
+#[derive(Default)]
+struct KeyColumns<'a> {
+    key: Vec<&'a [u8]>,
+    request: Vec<&'a [u8]>,
+    position: Vec<i64>,
+}
+
+fn key_columns<'a>(groups: &'a [Group], outcomes: &[Outcome]) -> KeyColumns<'a> {
+    let mut columns = KeyColumns::default();
+    for (group, outcome) in groups.iter().zip(outcomes) {
+        if let (Some((key, request)), Outcome::Appended(entries)) = (&group.idempotency, outcome) {
+            columns.key.push(key);
+            columns.request.push(request);
+            let position = entries.first().map_or(0, |entry| entry.position);
+            columns.position.push(number_of(position));
+        }
+    }
+    columns
+}
+
 async fn insert(
     ledger: &mut PgConnection,
     groups: &[Group],
@@ -224,84 +291,45 @@ async fn insert(
     size: u64,
 ) -> sqlx::Result<()> {
     let placed = placed(groups, outcomes);
-    let entries =
-        |of: fn(&(&Pending, &StoredEntry)) -> i64| placed.iter().map(of).collect::<Vec<_>>();
-    let types: Vec<&str> = placed
-        .iter()
-        .map(|(event, _)| event.entry.aggregate_type)
-        .collect();
-    let leaves: Vec<&[u8]> = placed
-        .iter()
-        .map(|(_, entry)| entry.bytes.as_slice())
-        .collect();
-    let sealed: Vec<(&VaultRow, i64)> = placed
-        .iter()
-        .filter_map(|(event, entry)| Some((event.vault.as_ref()?, number_of(entry.position))))
-        .collect();
-    let at: Vec<i64> = sealed.iter().map(|(_, position)| *position).collect();
-    let flags: Vec<i64> = sealed.iter().map(|(row, _)| row.flags).collect();
-    let bytes = |of: fn(&VaultRow) -> &[u8]| -> Vec<&[u8]> {
-        sealed.iter().map(|(row, _)| of(row)).collect()
-    };
-    let with_tokens = sealed.iter().filter(|(row, _)| !row.tokens.is_empty());
-    let (tokens, tokens_at): (Vec<&[u8]>, Vec<i64>) = with_tokens
-        .map(|(row, position)| (row.tokens.as_slice(), *position))
-        .unzip();
-    let women: Vec<_> = placed
-        .iter()
-        .filter_map(|(event, entry)| Some((event.woman.as_ref()?, number_of(entry.position))))
-        .collect();
-    let keys: Vec<_> = groups
-        .iter()
-        .zip(outcomes)
-        .filter_map(|(group, outcome)| match (&group.idempotency, outcome) {
-            (Some((key, request)), Outcome::Appended(entries)) => {
-                let position = entries.first().map_or(0, |entry| entry.position);
-                Some((key.as_slice(), request.as_slice(), number_of(position)))
-            }
-            _ => None,
-        })
-        .collect();
+    let (mut positions, mut sequences) = (Vec::new(), Vec::new());
+    let (mut types, mut leaves) = (Vec::new(), Vec::new());
+    let mut sealed = SealedColumns::default();
+    let mut women = WomanColumns::default();
+    for (event, entry) in &placed {
+        let position = number_of(entry.position);
+        positions.push(position);
+        types.push(event.entry.aggregate_type);
+        sequences.push(number_of(event.entry.sequence));
+        leaves.push(entry.bytes.as_slice());
+        if let Some(row) = &event.vault {
+            sealed.push(position, row);
+        }
+        if let Some(woman) = &event.woman {
+            women.push(position, woman);
+        }
+    }
+    let keys = key_columns(groups, outcomes);
     sqlx::query(INSERT)
-        .bind(entries(|(_, entry)| number_of(entry.position)))
+        .bind(positions)
         .bind(types)
-        .bind(entries(|(event, _)| number_of(event.entry.sequence)))
+        .bind(sequences)
         .bind(leaves)
-        .bind(at)
-        .bind(bytes(|row| &row.key_id))
-        .bind(bytes(|row| &row.keys))
-        .bind(bytes(|row| &row.slots))
-        .bind(bytes(|row| &row.content))
-        .bind(flags)
-        .bind(bytes(|row| &row.mac))
-        .bind(tokens_at)
-        .bind(tokens)
-        .bind(women.iter().map(|(_, at)| *at).collect::<Vec<_>>())
-        .bind(
-            women
-                .iter()
-                .map(|(woman, _)| i64::from(woman.year))
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            women
-                .iter()
-                .map(|(woman, _)| woman.token.as_slice())
-                .collect::<Vec<_>>(),
-        )
-        .bind(
-            women
-                .iter()
-                .map(|(woman, _)| woman.mac.as_slice())
-                .collect::<Vec<_>>(),
-        )
-        .bind(keys.iter().map(|(key, _, _)| *key).collect::<Vec<_>>())
-        .bind(
-            keys.iter()
-                .map(|(_, request, _)| *request)
-                .collect::<Vec<_>>(),
-        )
-        .bind(keys.iter().map(|(_, _, at)| *at).collect::<Vec<_>>())
+        .bind(sealed.position)
+        .bind(sealed.key_id)
+        .bind(sealed.keys)
+        .bind(sealed.slots)
+        .bind(sealed.content)
+        .bind(sealed.flags)
+        .bind(sealed.mac)
+        .bind(sealed.tokens_at)
+        .bind(sealed.tokens)
+        .bind(women.position)
+        .bind(women.year)
+        .bind(women.token)
+        .bind(women.mac)
+        .bind(keys.key)
+        .bind(keys.request)
+        .bind(keys.position)
         .bind(size.to_string())
         .execute(ledger)
         .await?;
