@@ -133,7 +133,7 @@ pub fn deliver(folder: &Path, births: u64) -> Result<()> {
 pub async fn import(folder: &Path, name: &str, simulated_clock: bool) -> Result<(u64, Duration)> {
     let options = InitOptions {
         simulated_clock,
-        origin: None,
+        ..InitOptions::default()
     };
     let app = App::init(&folder.join(name), &options).await?;
     let options = ImportOptions {
