@@ -16,8 +16,9 @@ use super::leaves::Wrong;
 use super::sealed::{self, check_erasures, check_women};
 use super::walk::{Walk, batch};
 use crate::ledger::aggregate::erasure::ErasureEvent;
+use crate::ledger::aggregate::log::Log;
 use crate::ledger::execute::Ledger;
-use crate::ledger::request::LedgerError;
+use crate::ledger::request::{LedgerError, fold};
 use crate::ledger::years::{statistical_year, year_name};
 use crate::model::entry::Entry;
 use crate::model::fields::AnyFields;
@@ -35,6 +36,8 @@ use crate::store::{StoreError, StoredTile};
 pub(super) const BATCH: u64 = 4096;
 /// Batches that are checked at once.
 const IN_FLIGHT: usize = 3;
+/// An erasure of a hundred records empties the vault in milliseconds.
+const ERASURE_TAKES: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Why the check could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +98,8 @@ pub struct Verifier<'a> {
     pub keys: &'a [VerifierKey],
     /// What was last signed, from beside the signing key.
     pub signed: &'a SignedState,
+    /// The signed notes by size, ascending, as they were when `signed` was.
+    pub checkpoints: &'a [(u64, Vec<u8>)],
     /// The registers, if they are to be checked.
     pub registers: Option<&'a Registers>,
 }
@@ -122,7 +127,7 @@ impl Verifier<'_> {
         progress: &mut impl FnMut(u64),
     ) -> Result<Result<(), Wrong>, VerifyError> {
         let store = &self.ledger.store;
-        let checkpoints = store.checkpoints().await?;
+        let checkpoints = self.checkpoints;
         let mut walk = Walk::default();
         walk.wanted
             .extend(checkpoints.iter().map(|(size, _)| *size));
@@ -131,19 +136,20 @@ impl Verifier<'_> {
         // Larger than what is kept only after a crash between the signature and the store.
         walk.kept = checkpoints.last().map_or(0, |(size, _)| *size);
         walk.erased_keys = Arc::new(self.erased_keys().await?);
+        walk.erasures = walk.erased_keys.values().copied().collect();
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         report.root = walk.tiles.root().to_string();
         report.unsealed = report.entries.saturating_sub(self.signed.size);
         let signed = walked
-            .and_then(|()| self.check_checkpoints(&checkpoints, &walk, report))
-            .and_then(|()| self.check_signed(&checkpoints, &walk, report));
+            .and_then(|()| self.check_checkpoints(checkpoints, &walk, report))
+            .and_then(|()| self.check_signed(checkpoints, &walk, report));
         if let Err(wrong) = signed {
             return Ok(Err(self.locate(&walk, wrong).await?));
         }
         if let Err(wrong) = self.check_tiles(&walk, report).await? {
             return Ok(Err(wrong));
         }
-        if let Err(wrong) = self.check_idempotency(&walk).await? {
+        if let Err(wrong) = self.check_idempotency(&walk, report.entries).await? {
             return Ok(Err(wrong));
         }
         if scope == Scope::Log {
@@ -153,7 +159,7 @@ impl Verifier<'_> {
         if let Some(complaint) = store.complaints().await?.into_iter().next() {
             return Ok(Err(Wrong::overall(complaint)));
         }
-        if let Err(wrong) = self.check_vault(&walk, report).await? {
+        if let Err(wrong) = self.check_vault(&mut walk, report).await? {
             return Ok(Err(wrong));
         }
         self.check_registers(report).await
@@ -216,6 +222,30 @@ impl Verifier<'_> {
             }
         }
         Ok(keys)
+    }
+
+    /// Waits for erasures that are under way: their entry stands first, then the vault is emptied.
+    async fn await_erasures(&self, walk: &mut Walk) -> Result<Result<(), Wrong>, VerifyError> {
+        let begun = std::time::Instant::now();
+        walk.unerased
+            .retain(|(_, erasure)| *erasure < self.signed.size);
+        while let Some((first, erasure)) = walk.unerased.iter().min().copied() {
+            let positions: Vec<Position> = walk.unerased.iter().map(|row| row.0).collect();
+            let rows = self.ledger.vault.sealed_at(&positions).await?;
+            walk.unerased.retain(|(at, erasure)| {
+                let row = rows.get(at).filter(|row| row.erased_by == Some(*erasure));
+                walk.erased
+                    .extend(row.map(|row| (*at, *erasure, hex::encode(row.key_id))));
+                row.is_none()
+            });
+            if begun.elapsed() > ERASURE_TAKES && !walk.unerased.is_empty() {
+                let what =
+                    format!("the entry at {erasure} erased this content, but the vault has it");
+                return Ok(Err(Wrong::at(first, what)));
+            }
+            tokio::time::sleep(ERASURE_TAKES / 20).await;
+        }
+        Ok(Ok(()))
     }
 
     fn check_checkpoints(
@@ -356,13 +386,21 @@ impl Verifier<'_> {
         walk: &Walk,
         report: &mut Verification,
     ) -> Result<Result<(), Wrong>, VerifyError> {
-        let stored = self.ledger.store.tiles().await?;
-        let sealed = |tile: &&StoredTile| {
+        let mut stored = self.ledger.store.tiles().await?;
+        // Tiles that were sealed since this check began are not of it. Read after the tiles, which
+        // are stored together with their checkpoint.
+        let newest = self.ledger.store.newest_checkpoint().await?;
+        let newest = newest.map_or(walk.kept, |(size, _)| size);
+        let within = |tile: &StoredTile, size: u64| {
             let width = 256u64.checked_pow(u32::from(tile.level) + 1);
-            let end = width.and_then(|width| (tile.number + 1).checked_mul(width));
-            end.is_some_and(|end| end <= walk.kept)
+            let next = tile.number.checked_add(1);
+            let end = width.and_then(|width| next?.checked_mul(width));
+            end.is_some_and(|end| end <= size)
         };
-        let mut expected: Vec<&StoredTile> = walk.completed.iter().filter(sealed).collect();
+        stored.retain(|tile| within(tile, walk.kept) || !within(tile, newest));
+        let completed = walk.completed.iter();
+        let mut expected: Vec<&StoredTile> =
+            completed.filter(|tile| within(tile, walk.kept)).collect();
         expected.sort_unstable_by_key(|tile| (tile.level, tile.number));
         for (index, tile) in expected.iter().enumerate() {
             let found = stored.get(index);
@@ -382,13 +420,21 @@ impl Verifier<'_> {
         Ok(Ok(()))
     }
 
-    async fn check_idempotency(&self, walk: &Walk) -> Result<Result<(), Wrong>, VerifyError> {
+    async fn check_idempotency(
+        &self,
+        walk: &Walk,
+        entries: u64,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
         let mut expected = walk.idempotency.clone();
-        for (key, request, position) in self.ledger.store.idempotency_rows().await? {
-            let said = expected.remove(&position);
-            if said != Some(hex::encode([key, request].concat())) {
+        let rows = self.ledger.store.idempotency_rows().await?;
+        // Of entries that were appended since the walk; read after the rows.
+        let appended = entries..self.ledger.store.head().await?.size;
+        let of_this_check = |row: &&(_, _, Position)| !appended.contains(&row.2);
+        for (key, request, position) in rows.iter().filter(of_this_check) {
+            let said = expected.remove(position);
+            if said != Some(hex::encode([&key[..], request].concat())) {
                 let what = "the idempotency key is not the one that the entry names";
-                return Ok(Err(Wrong::at(position, what)));
+                return Ok(Err(Wrong::at(*position, what)));
             }
         }
         Ok(match expected.keys().next() {
@@ -399,7 +445,7 @@ impl Verifier<'_> {
 
     async fn check_vault(
         &self,
-        walk: &Walk,
+        walk: &mut Walk,
         report: &mut Verification,
     ) -> Result<Result<(), Wrong>, VerifyError> {
         for later in &walk.later {
@@ -410,6 +456,9 @@ impl Verifier<'_> {
                 }
                 Err(error) => return Err(error.into()),
             }
+        }
+        if let Err(wrong) = self.await_erasures(walk).await? {
+            return Ok(Err(wrong));
         }
         let mut erasures = BTreeMap::new();
         for stored in self.ledger.store.entries_of_type("erasure").await? {
@@ -423,11 +472,16 @@ impl Verifier<'_> {
         let keys: std::collections::HashSet<&String> =
             walk.erased.iter().map(|(_, _, key)| key).collect();
         report.erased = keys.len() as u64;
-        if let Err(wrong) = check_erasures(&walk.erased, &erasures) {
+        // Others may not have reached the vault yet: they came since, or wait until they are signed.
+        let applied = |at: Position| at < self.signed.size && walk.erasures.contains(&at);
+        if let Err(wrong) = check_erasures(&walk.erased, &erasures, applied) {
             return Ok(Err(wrong));
         }
         if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
             return Ok(Err(Wrong::overall("the vault is not of this ledger")));
+        }
+        if let Err(wrong) = self.check_oldest_master_key().await? {
+            return Ok(Err(wrong));
         }
         if let Err(wrong) = self.check_women(walk, report.entries).await? {
             return Ok(Err(wrong));
@@ -440,15 +494,36 @@ impl Verifier<'_> {
         })
     }
 
+    /// The vault refuses no master key that the log does not say was rotated out.
+    async fn check_oldest_master_key(&self) -> Result<Result<(), Wrong>, VerifyError> {
+        let oldest = self.ledger.vault.oldest_master_key().await?;
+        let id = self.ledger.id;
+        // Read after the vault: the log is told first.
+        let mut streams = self.ledger.store.streams(&[id]).await?;
+        let stream = streams.remove(&id).unwrap_or_default();
+        let said = match fold::<Log>(&stream) {
+            Ok(log) => log.master_key.unwrap_or(0),
+            Err(what) => return Ok(Err(Wrong::overall(what))),
+        };
+        if oldest > said {
+            let what = format!(
+                "the vault refuses master keys below {oldest}, but the last rotation was to {said}"
+            );
+            return Ok(Err(Wrong::overall(what)));
+        }
+        Ok(Ok(()))
+    }
+
     async fn check_women(
         &self,
         walk: &Walk,
         entries: u64,
     ) -> Result<Result<(), Wrong>, VerifyError> {
-        let mut tokens = self.ledger.vault.woman_tokens().await?;
-        // Beyond the log: left by a crash between the two commits, swept by the next append.
-        tokens.retain(|(position, _)| *position < entries);
+        // The years first: a key that is destroyed now takes its tokens with it.
         let years = self.ledger.vault.years().await?;
+        let mut tokens = self.ledger.vault.woman_tokens().await?;
+        // Beyond the log: appended since, or left by a crash between the two commits.
+        tokens.retain(|(position, _)| *position < entries);
         let head = self.ledger.store.head().await?;
         let today = if self.ledger.simulated {
             head.recorded_at
@@ -458,7 +533,14 @@ impl Verifier<'_> {
         let mut month_of = BTreeMap::new();
         let with_token: std::collections::HashSet<Position> =
             tokens.iter().map(|(position, _)| *position).collect();
-        for (position, _) in walk.women.iter().filter(|(at, _)| !with_token.contains(at)) {
+        let mut women = walk.women.clone();
+        let without = |(at, _): &&(Position, _)| !with_token.contains(at);
+        let without: Vec<Position> = women.iter().filter(without).map(|woman| woman.0).collect();
+        // Erased since the walk, and the token with it.
+        let rows = self.ledger.vault.sealed_at(&without).await?;
+        let erased = |at: &Position| rows.get(at).is_some_and(|row| row.erased_by.is_some());
+        women.retain(|(at, _)| !erased(at));
+        for position in without.iter().filter(|at| !erased(at)) {
             let Some(stored) = self.ledger.store.entry(*position).await? else {
                 continue;
             };
@@ -489,7 +571,7 @@ impl Verifier<'_> {
         }
         Ok(check_women(
             &self.ledger,
-            &walk.women,
+            &women,
             tokens,
             &years,
             today,

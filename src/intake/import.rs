@@ -528,6 +528,7 @@ fn prepare(
         let years = ledger.prepare_years(drafts.iter().map(|(draft, _)| draft.as_ref()));
         tokio::runtime::Handle::current().block_on(years)?;
     }
+    ledger.master.refresh();
     for (draft, row) in drafts {
         match ledger.prepare_record(context, &draft, None) {
             Ok(prepared) => ready.prepared.push((prepared.with_draft(draft), row)),

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::aggregate::office::{Office, OfficeCommand};
 use super::commitment::Commitments;
-use super::keys::{LedgerKeys, MasterKeys, Prf};
+use super::keys::{LedgerKeys, Prf};
+use super::master::MasterKeys;
 use super::request::{
     Answer, Command, Context, For, LedgerError, Receipt, Refusal, Request, StreamCommand, Writing,
 };
@@ -25,7 +26,7 @@ use crate::model::id::Position;
 use crate::model::record::Draft;
 use crate::model::slot::Role;
 use crate::model::time::Timestamp;
-use crate::store::{Group, Outcome, Pending, Store, Vault};
+use crate::store::{Group, Outcome, Pending, Store, StoreError, Vault};
 
 /// How often a request that lost a race is decided again.
 const MAX_ATTEMPTS: u32 = 32;
@@ -94,6 +95,7 @@ impl Ledger {
         answers.resize_with(requests.len(), || None);
         let mut open: Vec<(usize, Request)> = requests.into_iter().enumerate().collect();
         for attempt in 1.. {
+            self.master.refresh();
             self.answer_repeated(&mut open, &mut answers).await?;
             let mut groups = Vec::with_capacity(open.len());
             let mut waiting = Vec::with_capacity(open.len());
@@ -106,7 +108,13 @@ impl Ledger {
                     Err(refusal) => answers[index] = Some(Err(refusal)),
                 }
             }
-            let outcomes = self.store.append(groups).await?;
+            let appended = self.store.append(groups).await;
+            if matches!(appended, Err(StoreError::KeyRetired { .. })) && attempt < MAX_ATTEMPTS {
+                // The master key was rotated after the look at it: decided again under the new.
+                open = waiting;
+                continue;
+            }
+            let outcomes = appended?;
             open = Vec::new();
             for ((index, request), outcome) in waiting.into_iter().zip(outcomes) {
                 let answer = match (outcome, request.command) {

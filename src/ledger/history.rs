@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::aggregate::record::RecordEvent;
 use super::commitment::Commitments;
-use super::keys::MasterKeys;
+use super::master::MasterKeys;
 use super::sealing::{OpenError, OpenedSlot, RecordKeys, Sealer, role_of};
 use crate::model::entry::Entry;
 use crate::model::fields::{
@@ -47,6 +47,14 @@ pub enum HistoryError {
     Open {
         /// Where.
         position: Position,
+        /// What is wrong.
+        source: OpenError,
+    },
+    /// The key of a statistical year does not open.
+    #[error("the key of statistical year {year}: {source}")]
+    Year {
+        /// The year.
+        year: i32,
         /// What is wrong.
         source: OpenError,
     },
