@@ -12,6 +12,8 @@
 
 #[path = "support/suite.rs"]
 mod suite;
+#[path = "support/suite_keys.rs"]
+mod suite_keys;
 
 use std::sync::Arc;
 
@@ -89,6 +91,11 @@ impl Backend for Sqlite {
     }
 }
 
+mod cases {
+    pub use super::suite::*;
+    pub use super::suite_keys::*;
+}
+
 /// A test per case, each on a fresh backend.
 macro_rules! conforms {
     ($name:ident: $fresh:expr => $($case:ident)+) => {
@@ -97,7 +104,7 @@ macro_rules! conforms {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
-                    suite::$case(&$fresh.await).await;
+                    cases::$case(&$fresh.await).await;
                 }
             )+
         }
@@ -121,6 +128,8 @@ conforms! { sqlite: Sqlite::fresh() =>
     years_have_one_key_each
     concurrent_appends_are_one_order
     a_key_has_one_winner
+    master_keys_are_replaced_and_retired
+    a_change_of_what_was_erased_conflicts
 }
 
 /// Two processes on one ledger: each has its own connections, the file's lock is their only tie.

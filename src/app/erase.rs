@@ -20,8 +20,6 @@ use crate::model::entry::{Entry, leaf_hash};
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 use crate::seal::merkle::{HASH_BYTES, Hash, root_of_leaves};
-use crate::seal::sealer::SealError;
-use crate::seal::state::SignedState;
 use crate::seal::tiles::TILE_WIDTH;
 use crate::store::{StoredEntry, VaultRow};
 
@@ -250,32 +248,8 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn reapply_erasures(&self) -> Result<u64, AppError> {
-        let mut of_key: BTreeMap<String, u64> = BTreeMap::new();
-        let signed = self.state.read().map_err(SealError::from)?;
         self.erasures_wait.store(false, Ordering::Relaxed);
-        for stored in self.ledger.store.entries_of_type("erasure").await? {
-            match self.was_sealed(&stored, &signed).await? {
-                Some(true) => (),
-                Some(false) => continue,
-                None => {
-                    self.erasures_wait.store(true, Ordering::Relaxed);
-                    continue;
-                }
-            }
-            let event: ErasureEvent = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| {
-                    AppError::Integrity(format!("position {}: {error}", stored.position))
-                })?;
-            let ErasureEvent::Erased { key_ids, .. } = event;
-            of_key.extend(key_ids.into_iter().map(|key| (key, stored.position)));
-        }
-        if of_key.is_empty() {
-            return Ok(0);
-        }
-        for (_, key_id) in self.ledger.vault.erased_keys().await? {
-            of_key.remove(&hex::encode(key_id));
-        }
+        let of_key = self.keys_to_erase().await?;
         if of_key.is_empty() {
             return Ok(0);
         }
@@ -302,16 +276,47 @@ impl App {
 }
 
 impl App {
-    /// Whether an entry is the one that was signed, by the stored tile or the leaf hashes beside
-    /// the signing key; none when it was not signed yet, or its tile is not stored yet.
-    async fn was_sealed(
-        &self,
-        stored: &StoredEntry,
-        signed: &SignedState,
-    ) -> Result<Option<bool>, AppError> {
-        if stored.position >= signed.size {
-            return Ok(None);
+    /// The keys that signed erasures name and that are erased nowhere, each with its erasure.
+    async fn keys_to_erase(&self) -> Result<BTreeMap<String, u64>, AppError> {
+        let entries = self.ledger.store.entries_of_type("erasure").await?;
+        let mut of_key = BTreeMap::new();
+        if entries.is_empty() {
+            return Ok(of_key);
         }
+        let erased = self.ledger.vault.erased_keys().await?;
+        let erased: HashSet<String> = erased.iter().map(|(_, key)| hex::encode(key)).collect();
+        for stored in entries {
+            let event: ErasureEvent = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str(entry.payload.get()))
+                .map_err(|error| {
+                    AppError::Integrity(format!("position {}: {error}", stored.position))
+                })?;
+            let ErasureEvent::Erased { mut key_ids, .. } = event;
+            key_ids.retain(|key| !erased.contains(key));
+            if key_ids.is_empty() {
+                continue;
+            }
+            match self.was_sealed(&stored).await? {
+                Some(true) => {
+                    for key in key_ids {
+                        of_key.entry(key).or_insert(stored.position);
+                    }
+                }
+                Some(false) => (),
+                None => self.erasures_wait.store(true, Ordering::Relaxed),
+            }
+        }
+        Ok(of_key)
+    }
+
+    /// Whether an entry is the one that was signed, by the stored tile or the leaf hashes beside
+    /// the signing key; none when it was not signed yet, its tile is not stored yet, or what was
+    /// signed last cannot be read, after which the sealer refuses to sign.
+    async fn was_sealed(&self, stored: &StoredEntry) -> Result<Option<bool>, AppError> {
+        let signed = self.state.read().ok();
+        let Some(signed) = signed.filter(|signed| stored.position < signed.size) else {
+            return Ok(None);
+        };
         let width = TILE_WIDTH as u64;
         let leaf = Hash(leaf_hash(&stored.bytes));
         let edge = signed.size / width * width;

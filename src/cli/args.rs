@@ -351,11 +351,12 @@ pub struct Erase {
 #[derive(Debug, Subcommand)]
 pub enum Keys {
     /// Numbers and ages of the master keys, what they wrap, and the public key that signs.
+    #[command(after_help = "Example:\n  vitaledger keys show --json")]
     Show,
     /// Wrap the keys of all records under a new master key and destroy the old one; due every 30
     /// days. Cut off, it is completed by running it again.
     #[command(
-        after_help = "Afterwards, renew the copy that you keep of the keys' folder: with an older one, what was\nsealed cannot be opened any more."
+        after_help = "Example:\n  vitaledger keys rotate-master\n\nAfterwards, renew the copy that you keep of the keys' folder: with an older one, what was\nsealed cannot be opened any more."
     )]
     RotateMaster {
         /// Before it is due.

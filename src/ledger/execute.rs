@@ -108,13 +108,10 @@ impl Ledger {
                     Err(refusal) => answers[index] = Some(Err(refusal)),
                 }
             }
-            let appended = self.store.append(groups).await;
-            if matches!(appended, Err(StoreError::KeyRetired { .. })) && attempt < MAX_ATTEMPTS {
-                // The master key was rotated after the look at it: decided again under the new.
+            let Some(outcomes) = self.append(groups, attempt).await? else {
                 open = waiting;
                 continue;
-            }
-            let outcomes = appended?;
+            };
             open = Vec::new();
             for ((index, request), outcome) in waiting.into_iter().zip(outcomes) {
                 let answer = match (outcome, request.command) {
@@ -172,6 +169,19 @@ impl Ledger {
         answers
             .pop()
             .ok_or_else(|| LedgerError::CutOff("no answer".to_owned()))
+    }
+
+    /// Appends; nothing when the master key was rotated after the look at it: then everything is
+    /// decided again, under the new one.
+    async fn append(
+        &self,
+        groups: Vec<Group>,
+        attempt: u32,
+    ) -> Result<Option<Vec<Outcome>>, LedgerError> {
+        match self.store.append(groups).await {
+            Err(StoreError::KeyRetired { .. }) if attempt < MAX_ATTEMPTS => Ok(None),
+            outcomes => Ok(Some(outcomes?)),
+        }
     }
 
     /// Answers requests whose idempotency key was used before, without deciding anything.

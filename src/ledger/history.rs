@@ -231,7 +231,8 @@ impl RecordHistory {
         event: &AnyRecordEvent,
         row: &VaultRow,
     ) -> Result<Option<Vec<OpenedSlot>>, HistoryError> {
-        if row.erased_by.is_some() {
+        // A change that came while its record was erased is empty a moment after the others.
+        if row.erased_by.is_some() || self.erased_by.is_some() {
             return Ok(None);
         }
         let failed = |source| HistoryError::Open {
