@@ -45,8 +45,10 @@ async fn change(app: &App, round: u32) {
     app.correct(kind, id, &changed, "misread", None)
         .await
         .unwrap();
-    let loss = harness::loss(&format!("L{}", round + 10), "2013-10-21");
-    let answer = app.record(RecordKind::PregnancyLoss, &loss, None).await;
+    let stillbirth = harness::loss(&format!("L{}", round + 10), "2013-10-21");
+    let answer = app
+        .record(RecordKind::PregnancyLoss, &stillbirth, None)
+        .await;
     let lost = answer.unwrap().receipt().aggregate_id;
     match round % 3 {
         0 => drop(app.void(kind, id, "twice", None).await.unwrap()),

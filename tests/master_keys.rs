@@ -15,6 +15,8 @@ mod harness;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use harness::database::Database;
 use tempfile::TempDir;
@@ -366,5 +368,40 @@ async fn the_old_wrapped_keys_do_not_survive_in_the_files() {
     assert_eq!(found(&folder.join("vault.db-wal")), 0);
     app.close().await;
     assert_eq!(found(&vault), 0);
+    harness::assert_clean(&folder).await;
+}
+
+/// The process is killed for real, at moments spread over the whole of a rotation.
+#[tokio::test]
+async fn a_rotation_that_is_killed_is_completed() {
+    let scene = Scene::new().await;
+    let folder = scene.folder();
+    let before = opened(&folder).await;
+    let start = || {
+        Command::new(env!("CARGO_BIN_EXE_vitaledger"))
+            .args(["keys", "rotate-master", "--force", "--dir"])
+            .arg(&folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let begun = Instant::now();
+    assert!(start().wait().unwrap().success());
+    let whole = begun.elapsed();
+    let (mut killed, mut unfinished) = (0, 0);
+    for part in 1..=30 {
+        let mut rotation = start();
+        std::thread::sleep(whole * part / 30);
+        rotation.kill().unwrap();
+        killed += u32::from(!rotation.wait().unwrap().success());
+        unfinished += u32::from(numbers(&folder).len() > 1);
+        assert_eq!(harness::reverify(&folder).await.wrong, None);
+    }
+    assert!(killed > 15 && unfinished > 0, "{killed}, {unfinished}");
+    rotate(&folder).await.unwrap();
+    assert_eq!(opened(&folder).await, before);
+    let last = numbers(&folder);
+    assert_eq!((last.len(), wrapped(&folder).await), (1, last));
     harness::assert_clean(&folder).await;
 }
