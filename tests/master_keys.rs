@@ -23,11 +23,13 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vitaledger::app::error::exit;
 use vitaledger::app::{App, AppError};
+use vitaledger::ledger::execute::Committed;
 use vitaledger::ledger::master::wrapped_under;
 use vitaledger::ledger::request::LedgerError;
 use vitaledger::model::entry::Entry;
 use vitaledger::model::record::Draft;
 use vitaledger::model::schema::RecordKind;
+use vitaledger::simulate;
 use vitaledger::store::StoreError;
 
 struct Scene {
@@ -246,15 +248,14 @@ async fn a_writer_from_before_takes_up_the_new_key() {
     let scene = Scene::new().await;
     let folder = scene.folder();
     let writer = App::open(&folder).await.unwrap();
-    let early = draft(&writer, "E1").await;
-    let early = writer
-        .ledger
-        .prepare_record(&writer.context(None), &early, None)
-        .unwrap();
+    let (one, other) = (draft(&writer, "E1").await, draft(&writer, "E3").await);
+    let context = writer.context(None);
+    let prepare = |draft| writer.ledger.prepare_record(&context, draft, None).unwrap();
+    let (early, from_draft) = (prepare(&one), prepare(&other));
     rotate(&folder).await.unwrap();
     // What it had wrapped before is refused as a whole, and nothing of it is recorded.
     let size = writer.store().head().await.unwrap().size;
-    let refused = writer.ledger.commit_records(vec![early]).await;
+    let refused = writer.ledger.commit_records(&context, vec![early]).await;
     let refused = refused.map(|_| ()).unwrap_err();
     assert!(
         matches!(
@@ -264,6 +265,11 @@ async fn a_writer_from_before_takes_up_the_new_key() {
         "{refused}"
     );
     assert_eq!(writer.store().head().await.unwrap().size, size);
+    // With its draft at hand it is prepared again.
+    let again = vec![from_draft.with_draft(Box::new(other))];
+    let done = writer.ledger.commit_records(&context, again).await.unwrap();
+    assert_eq!(done, [Ok(Committed::Recorded { position: size })]);
+    writer.seal().await.unwrap();
     // What it wraps now is under the new key.
     let birth = harness::birth("E2", "3000");
     let answer = writer.record(RecordKind::Birth, &birth, None).await;
@@ -292,10 +298,19 @@ async fn draft(app: &App, number: &str) -> Draft {
 async fn nothing_is_lost_beside_other_writers() {
     let scene = Scene::new().await;
     let folder = scene.folder();
+    let delivery = scene.home.path().join("more");
+    simulate::write(&delivery, &harness::options(900, 1), &mut |_| ()).unwrap();
     let writing = tokio::spawn({
         let folder = folder.clone();
         async move {
             let app = App::open(&folder).await.unwrap();
+            let mut options = harness::import_options(delivery.parent().unwrap());
+            options.batch_rows = 16;
+            let summary = app
+                .import(&[delivery], &options, None, |_| ())
+                .await
+                .unwrap();
+            assert!(summary.total(|part| part.recorded) > 400);
             for number in 0..40 {
                 let birth = harness::birth(&format!("C{number}"), "3000");
                 let answer = app.record(RecordKind::Birth, &birth, None).await;

@@ -425,7 +425,7 @@ impl<'a> Importing<'a> {
         let answers = if self.options.dry_run {
             self.ledger.would_commit(prepared, &mut self.seen).await?
         } else {
-            self.ledger.commit_records(prepared).await?
+            self.ledger.commit_records(&self.context, prepared).await?
         };
         for (row, answer) in rows.iter().zip(answers) {
             match answer {

@@ -346,19 +346,48 @@ impl Ledger {
         }))
     }
 
+    /// Appends groups; when the master key was rotated after they were prepared, prepares them
+    /// again from their drafts. Those that have none are refused as a whole.
+    async fn append_prepared(
+        &self,
+        context: &Context,
+        groups: Vec<Group>,
+        drafts: &[Option<Box<Draft>>],
+    ) -> Result<Vec<Outcome>, LedgerError> {
+        let mut attempt = 1;
+        let mut groups = groups;
+        loop {
+            let number = match self.store.append(groups).await {
+                Err(StoreError::KeyRetired { number }) => number,
+                outcomes => return Ok(outcomes?),
+            };
+            self.master.refresh();
+            let again = drafts.iter().map(|draft| {
+                let draft = draft.as_ref()?;
+                self.prepare_record(context, draft, None).ok()
+            });
+            let again: Option<Vec<Group>> = again.map(|one| Some(one?.group)).collect();
+            groups = again
+                .filter(|_| attempt < MAX_ATTEMPTS)
+                .ok_or(StoreError::KeyRetired { number })?;
+            attempt += 1;
+        }
+    }
+
     /// Appends records that were prepared for a bulk import, and compares those that exist.
     ///
     /// # Errors
     /// When the store fails; nothing of the batch was acknowledged then.
     pub async fn commit_records(
         &self,
+        context: &Context,
         prepared: Vec<Prepared>,
     ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
         let (groups, drafts): (Vec<_>, Vec<_>) = prepared
             .into_iter()
             .map(|one| (one.group, one.draft))
             .unzip();
-        let outcomes = self.store.append(groups).await?;
+        let outcomes = self.append_prepared(context, groups, &drafts).await?;
         let again = outcomes.iter().zip(&drafts);
         let again = again.filter(|(outcome, _)| !matches!(outcome, Outcome::Appended(_)));
         let again: Vec<&Draft> = again.filter_map(|(_, draft)| draft.as_deref()).collect();
