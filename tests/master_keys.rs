@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use harness::database::Database;
@@ -23,6 +25,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vitaledger::app::error::exit;
 use vitaledger::app::{App, AppError};
+use vitaledger::audit::verify::Scope;
 use vitaledger::ledger::execute::Committed;
 use vitaledger::ledger::master::wrapped_under;
 use vitaledger::ledger::request::LedgerError;
@@ -333,6 +336,33 @@ async fn nothing_is_lost_beside_other_writers() {
     let report = harness::assert_clean(&folder).await;
     assert_eq!(report.erased, 6);
     assert_eq!(wrapped(&folder).await.last(), Some(&to));
+}
+
+/// Who checks while the key is rotated finds nothing wrong.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_check_beside_rotations_is_clean() {
+    let scene = Scene::new().await;
+    let folder = scene.folder();
+    let ended = Arc::new(AtomicBool::new(false));
+    let rotating = tokio::spawn({
+        let (folder, ended) = (folder.clone(), ended.clone());
+        async move {
+            let mut to = 1;
+            while !ended.load(Ordering::Relaxed) {
+                to = rotate(&folder).await.unwrap().to;
+            }
+            to
+        }
+    });
+    let app = App::open(&folder).await.unwrap();
+    for _ in 0..15 {
+        let report = app.verify(Scope::Everything, |_| ()).await.unwrap();
+        assert_eq!(report.wrong, None);
+    }
+    app.close().await;
+    ended.store(true, Ordering::Relaxed);
+    assert!(rotating.await.unwrap() > 3);
+    harness::assert_clean(&folder).await;
 }
 
 /// A row that is not authentic is not made so: it stays, and so does the key that it is under.

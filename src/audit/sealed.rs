@@ -9,8 +9,9 @@ use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::commitment::Commitments;
 use crate::ledger::execute::Ledger;
 use crate::ledger::history::AnyRecordEvent;
+use crate::ledger::keys::UnwrapError;
 use crate::ledger::recording::FLAG_WOMAN_TOKEN;
-use crate::ledger::sealing::{RecordKeys, Sealer, role_of};
+use crate::ledger::sealing::{OpenError, RecordKeys, Sealer, role_of};
 use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
@@ -34,6 +35,8 @@ pub struct SealedBatch {
     pub commitments: u64,
     /// Rows whose content was erased, with the erasure they name and their key.
     pub erased: Vec<(Position, Position, String)>,
+    /// Rows whose master key is not at hand: to be read again.
+    pub closed: Vec<Position>,
     /// Rows whose key an erasure names, but that are not empty, with that erasure.
     pub unerased: Vec<(Position, Position)>,
     /// Corrections and voids, to be opened with their records.
@@ -143,8 +146,11 @@ fn event(
         });
         return Ok(());
     }
-    open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed)?;
-    batch.commitments += commitments.iter().count() as u64;
+    match open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed) {
+        Ok(()) => batch.commitments += commitments.iter().count() as u64,
+        Err(OpenError::Key(UnwrapError::NoMasterKey(_))) => batch.closed.push(position),
+        Err(error) => return Err(error.to_string()),
+    }
     Ok(())
 }
 
@@ -154,9 +160,8 @@ fn open(
     kind: Option<RecordKind>,
     commitments: &Commitments,
     sealed: &VaultRow,
-) -> Result<(), String> {
-    let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)
-        .map_err(|error| error.to_string())?;
+) -> Result<(), OpenError> {
+    let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)?;
     Sealer::new(ledger.id, event_id)
         .open(
             &keys,
@@ -164,8 +169,7 @@ fn open(
             commitments,
             &sealed.slots,
         )
-        .map_err(|error| error.to_string())?;
-    Ok(())
+        .map(|_| ())
 }
 
 /// Checks that erased rows name erasures that name them, and that those erasures which are to be

@@ -6,24 +6,20 @@
 //! stay true: no hash, size or key in the database is trusted: leaves come from the bytes, roots
 //! from the leaves, keys from entry 0 and the folder of keys, sizes from counting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
 use super::leaves::Wrong;
-use super::sealed::{self, check_erasures, check_women};
+use super::sealed;
 use super::walk::{Walk, batch};
 use crate::ledger::aggregate::erasure::ErasureEvent;
-use crate::ledger::aggregate::log::Log;
 use crate::ledger::execute::Ledger;
-use crate::ledger::request::{LedgerError, fold};
-use crate::ledger::years::{statistical_year, year_name};
+use crate::ledger::request::LedgerError;
 use crate::model::entry::Entry;
-use crate::model::fields::AnyFields;
 use crate::model::id::Position;
-use crate::model::time::Timestamp;
 use crate::registers::{RegisterError, Registers};
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::VerifierKey;
@@ -36,8 +32,6 @@ use crate::store::{StoreError, StoredTile};
 pub(super) const BATCH: u64 = 4096;
 /// Batches that are checked at once.
 const IN_FLIGHT: usize = 3;
-/// An erasure of a hundred records empties the vault in milliseconds.
-const ERASURE_TAKES: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Why the check could not run to its end.
 #[derive(Debug, thiserror::Error)]
@@ -222,30 +216,6 @@ impl Verifier<'_> {
             }
         }
         Ok(keys)
-    }
-
-    /// Waits for erasures that are under way: their entry stands first, then the vault is emptied.
-    async fn await_erasures(&self, walk: &mut Walk) -> Result<Result<(), Wrong>, VerifyError> {
-        let begun = std::time::Instant::now();
-        walk.unerased
-            .retain(|(_, erasure)| *erasure < self.signed.size);
-        while let Some((first, erasure)) = walk.unerased.iter().min().copied() {
-            let positions: Vec<Position> = walk.unerased.iter().map(|row| row.0).collect();
-            let rows = self.ledger.vault.sealed_at(&positions).await?;
-            walk.unerased.retain(|(at, erasure)| {
-                let row = rows.get(at).filter(|row| row.erased_by == Some(*erasure));
-                walk.erased
-                    .extend(row.map(|row| (*at, *erasure, hex::encode(row.key_id))));
-                row.is_none()
-            });
-            if begun.elapsed() > ERASURE_TAKES && !walk.unerased.is_empty() {
-                let what =
-                    format!("the entry at {erasure} erased this content, but the vault has it");
-                return Ok(Err(Wrong::at(first, what)));
-            }
-            tokio::time::sleep(ERASURE_TAKES / 20).await;
-        }
-        Ok(Ok(()))
     }
 
     fn check_checkpoints(
@@ -441,142 +411,6 @@ impl Verifier<'_> {
             Some(position) => Err(Wrong::at(*position, "its idempotency key is missing")),
             None => Ok(()),
         })
-    }
-
-    async fn check_vault(
-        &self,
-        walk: &mut Walk,
-        report: &mut Verification,
-    ) -> Result<Result<(), Wrong>, VerifyError> {
-        for later in &walk.later {
-            match self.ledger.history(later.record_id).await {
-                Ok(_) => report.commitments += 1,
-                Err(LedgerError::History(error)) => {
-                    return Ok(Err(Wrong::at(later.position, error.to_string())));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if let Err(wrong) = self.await_erasures(walk).await? {
-            return Ok(Err(wrong));
-        }
-        let mut erasures = BTreeMap::new();
-        for stored in self.ledger.store.entries_of_type("erasure").await? {
-            let parsed = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str::<ErasureEvent>(entry.payload.get()));
-            match parsed {
-                Ok(event) => erasures.insert(stored.position, event),
-                Err(error) => return Ok(Err(Wrong::at(stored.position, error.to_string()))),
-            };
-        }
-        let keys: std::collections::HashSet<&String> =
-            walk.erased.iter().map(|(_, _, key)| key).collect();
-        report.erased = keys.len() as u64;
-        // Others may not have reached the vault yet: they came since, or wait until they are signed.
-        let applied = |at: Position| at < self.signed.size && walk.erasures.contains(&at);
-        if let Err(wrong) = check_erasures(&walk.erased, &erasures, applied) {
-            return Ok(Err(wrong));
-        }
-        if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
-            return Ok(Err(Wrong::overall("the vault is not of this ledger")));
-        }
-        if let Err(wrong) = self.check_oldest_master_key().await? {
-            return Ok(Err(wrong));
-        }
-        if let Err(wrong) = self.check_women(walk, report.entries).await? {
-            return Ok(Err(wrong));
-        }
-        Ok(match self.ledger.vault.surplus().await? {
-            0 => Ok(()),
-            rows => Err(Wrong::overall(format!(
-                "the vault has {rows} rows that belong to no entry"
-            ))),
-        })
-    }
-
-    /// The vault refuses no master key that the log does not say was rotated out.
-    async fn check_oldest_master_key(&self) -> Result<Result<(), Wrong>, VerifyError> {
-        let oldest = self.ledger.vault.oldest_master_key().await?;
-        let id = self.ledger.id;
-        // Read after the vault: the log is told first.
-        let mut streams = self.ledger.store.streams(&[id]).await?;
-        let stream = streams.remove(&id).unwrap_or_default();
-        let said = match fold::<Log>(&stream) {
-            Ok(log) => log.master_key.unwrap_or(0),
-            Err(what) => return Ok(Err(Wrong::overall(what))),
-        };
-        if oldest > said {
-            let what = format!(
-                "the vault refuses master keys below {oldest}, but the last rotation was to {said}"
-            );
-            return Ok(Err(Wrong::overall(what)));
-        }
-        Ok(Ok(()))
-    }
-
-    async fn check_women(
-        &self,
-        walk: &Walk,
-        entries: u64,
-    ) -> Result<Result<(), Wrong>, VerifyError> {
-        // The years first: a key that is destroyed now takes its tokens with it.
-        let years = self.ledger.vault.years().await?;
-        let mut tokens = self.ledger.vault.woman_tokens().await?;
-        // Beyond the log: appended since, or left by a crash between the two commits.
-        tokens.retain(|(position, _)| *position < entries);
-        let head = self.ledger.store.head().await?;
-        let today = if self.ledger.simulated {
-            head.recorded_at
-        } else {
-            Timestamp::now()
-        };
-        let mut month_of = BTreeMap::new();
-        let with_token: std::collections::HashSet<Position> =
-            tokens.iter().map(|(position, _)| *position).collect();
-        let mut women = walk.women.clone();
-        let without = |(at, _): &&(Position, _)| !with_token.contains(at);
-        let without: Vec<Position> = women.iter().filter(without).map(|woman| woman.0).collect();
-        // Erased since the walk, and the token with it.
-        let rows = self.ledger.vault.sealed_at(&without).await?;
-        let erased = |at: &Position| rows.get(at).is_some_and(|row| row.erased_by.is_some());
-        women.retain(|(at, _)| !erased(at));
-        for position in without.iter().filter(|at| !erased(at)) {
-            let Some(stored) = self.ledger.store.entry(*position).await? else {
-                continue;
-            };
-            let year = Entry::parse(&stored.bytes).ok().and_then(|entry| {
-                let row = crate::registers::row::RegisterRow::of(&entry).ok()??;
-                let AnyFields::PregnancyLoss(fields) = row.fields else {
-                    return None;
-                };
-                Some(statistical_year(fields.month?.first_day()))
-            });
-            month_of.insert(*position, year);
-        }
-        for year in &years {
-            let Ok(Some(wrapped)) = self.ledger.vault.year_key(*year).await else {
-                continue;
-            };
-            let name = year_name(*year);
-            let opened = crate::ledger::sealing::RecordKeys::open(
-                &wrapped,
-                &self.ledger.master,
-                self.ledger.id,
-                name,
-            );
-            if let Err(error) = opened {
-                let what = format!("the key of statistical year {year}: {error}");
-                return Ok(Err(Wrong::overall(what)));
-            }
-        }
-        Ok(check_women(
-            &self.ledger,
-            &women,
-            tokens,
-            &years,
-            today,
-            |position| month_of.get(&position).copied().flatten(),
-        ))
     }
 
     async fn check_registers(

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::aggregate::record::RecordEvent;
 use super::commitment::Commitments;
+use super::keys::UnwrapError;
 use super::master::MasterKeys;
 use super::sealing::{OpenError, OpenedSlot, RecordKeys, Sealer, role_of};
 use crate::model::entry::Entry;
@@ -58,6 +59,17 @@ pub enum HistoryError {
         /// What is wrong.
         source: OpenError,
     },
+}
+
+impl HistoryError {
+    /// Whether a master key is not kept any more; a row that is read again may be under another.
+    #[must_use]
+    pub const fn is_of_a_key_that_is_gone(&self) -> bool {
+        let Self::Open { source, .. } = self else {
+            return false;
+        };
+        matches!(source, OpenError::Key(UnwrapError::NoMasterKey(_)))
+    }
 }
 
 /// What an event did.
