@@ -72,11 +72,12 @@ fn compare(births: u64) -> Result<()> {
 /// Checks without the registers, which are derived and may be absent.
 async fn verify(folder: &Path, scope: Scope) -> Result<()> {
     let app = App::open(&folder.join("ledger")).await?;
-    let signed = app.state.read()?;
+    let (signed, checkpoints) = app.signed().await?;
     let verifier = Verifier {
         ledger: app.ledger.clone(),
         keys: &app.verifier_keys,
         signed: &signed,
+        checkpoints: &checkpoints,
         registers: None,
     };
     let mut walk = Duration::ZERO;

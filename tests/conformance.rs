@@ -14,6 +14,8 @@
 mod server;
 #[path = "support/suite.rs"]
 mod suite;
+#[path = "support/suite_keys.rs"]
+mod suite_keys;
 
 use std::sync::Arc;
 
@@ -157,6 +159,11 @@ impl Backend for Postgres {
     }
 }
 
+mod cases {
+    pub use super::suite::*;
+    pub use super::suite_keys::*;
+}
+
 /// A test per case and backend, each on a fresh one.
 macro_rules! conform {
     ($($case:ident)+) => {
@@ -165,7 +172,7 @@ macro_rules! conform {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
-                    suite::$case(&Sqlite::fresh().await).await;
+                    cases::$case(&Sqlite::fresh().await).await;
                 }
             )+
         }
@@ -174,7 +181,7 @@ macro_rules! conform {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
-                    suite::$case(&Postgres::fresh().await).await;
+                    cases::$case(&Postgres::fresh().await).await;
                 }
             )+
         }
@@ -198,6 +205,8 @@ conform! {
     years_have_one_key_each
     concurrent_appends_are_one_order
     a_key_has_one_winner
+    master_keys_are_replaced_and_retired
+    a_change_of_what_was_erased_conflicts
 }
 
 /// Two processes on one ledger: each has its own connections, the file's lock is their only tie.

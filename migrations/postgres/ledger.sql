@@ -109,10 +109,11 @@ CREATE TRIGGER entry_is_gapless AFTER INSERT ON entry REFERENCING NEW TABLE AS p
 -- statement of the function sees what was committed before it began, so what follows the lock
 -- sees everything that was appended before.
 CREATE FUNCTION lock_head(
-    IN streams uuid[], IN keys bytea[],
+    IN streams uuid[], IN keys bytea[], IN record_keys bytea[],
     OUT size bigint, OUT last bytea, OUT clock bigint,
     OUT known uuid[], OUT versions bigint[],
-    OUT used bytea[], OUT requests bytea[], OUT positions bigint[]
+    OUT used bytea[], OUT requests bytea[], OUT positions bigint[],
+    OUT erased bytea[], OUT oldest_master_key text
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     SELECT h.size INTO STRICT size FROM vitaledger.head h FOR UPDATE;
@@ -129,6 +130,13 @@ BEGIN
           INTO used, requests, positions
           FROM vitaledger.idempotency u WHERE u.key = ANY (keys);
     END IF;
+    IF cardinality(record_keys) > 0 THEN
+        SELECT array_agg(DISTINCT v.key_id) INTO erased
+          FROM vitaledger_vault.sealed v
+         WHERE v.erased_by IS NOT NULL AND v.key_id = ANY (record_keys);
+    END IF;
+    SELECT m.value INTO oldest_master_key
+      FROM vitaledger_vault.vault_meta m WHERE m.name = 'oldest_master_key';
     -- Rows of the vault without an entry: not from a crash, both are one transaction; but a vault
     -- may have been restored alone.
     DELETE FROM vitaledger_vault.sealed v WHERE v.position >= lock_head.size;

@@ -16,7 +16,7 @@ CREATE TABLE sealed (
 ALTER TABLE sealed ALTER COLUMN keys SET STORAGE EXTERNAL;
 ALTER TABLE sealed ALTER COLUMN slots SET STORAGE EXTERNAL;
 -- Erasures that were applied, so that opening a vault from a backup finds those that were not.
-CREATE INDEX sealed_erased ON sealed (erased_by, key_id) WHERE erased_by IS NOT NULL;
+CREATE INDEX sealed_erased ON sealed (key_id, erased_by) WHERE erased_by IS NOT NULL;
 
 -- Equality tokens, packed: slot number and 16 bytes, each.
 CREATE TABLE token (

@@ -7,6 +7,7 @@
 //! what its ledger says was erased; sealed bytes in backups elsewhere stay the holder's duty.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
@@ -18,8 +19,9 @@ use crate::ledger::request::{Command, For, Receipt};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
-use crate::seal::merkle::{Hash, root_of_leaves};
-use crate::store::VaultRow;
+use crate::seal::merkle::{HASH_BYTES, Hash, root_of_leaves};
+use crate::seal::tiles::TILE_WIDTH;
+use crate::store::{StoredEntry, VaultRow};
 
 /// Rows of the vault that are read at once.
 const BATCH: u64 = 4096;
@@ -184,12 +186,18 @@ impl App {
                 .execute_one(&context, Command::Stream(Box::new(command)))
                 .await??;
             let erasure = answer.receipt().position;
-            // Not what was planned, but what there is now: a correction may have come since.
             let ids: Vec<Uuid> = part.iter().map(|record| record.record_id).collect();
-            let streams = self.ledger.store.streams(&ids).await?;
-            let entries = streams.values().flatten();
-            let positions: Vec<u64> = entries.map(|entry| entry.position).collect();
-            self.empty(&positions, erasure, |_, _| true).await?;
+            // Not what was planned, but what there is now: a correction may have come since. And
+            // again: one may have come before its record was empty, after which none can.
+            loop {
+                let streams = self.ledger.store.streams(&ids).await?;
+                let entries = streams.values().flatten();
+                let positions: Vec<u64> = entries.map(|entry| entry.position).collect();
+                let is_left = |_, row: &VaultRow| row.erased_by.is_none();
+                if self.empty(&positions, erasure, is_left).await? == 0 {
+                    break;
+                }
+            }
             receipts.push(answer.receipt().clone());
         }
         self.seal().await?;
@@ -233,28 +241,15 @@ impl App {
     /// a vault from a backup. Every opening calls this; it reads the vault only when a key that an
     /// erasure names is erased nowhere. Rows that are not authentic stay for `verify` to find.
     ///
+    /// Only erasures that were signed are applied, since nothing can bring the content back: an
+    /// entry that is not sealed yet, or not the one that was sealed, may be anyone's. Those that
+    /// are not sealed yet are applied after the next seal.
+    ///
     /// # Errors
     /// When the store fails.
     pub async fn reapply_erasures(&self) -> Result<u64, AppError> {
-        let mut of_key: BTreeMap<String, u64> = BTreeMap::new();
-        for stored in self.ledger.store.entries_of_type("erasure").await? {
-            let event: ErasureEvent = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| {
-                    AppError::Integrity(format!("position {}: {error}", stored.position))
-                })?;
-            let ErasureEvent::Erased { key_ids, .. } = event;
-            of_key.extend(key_ids.into_iter().map(|key| (key, stored.position)));
-        }
-        if of_key.is_empty() {
-            return Ok(0);
-        }
-        for (erasure, key_id) in self.ledger.vault.erased_keys().await? {
-            let key_id = hex::encode(key_id);
-            if of_key.get(&key_id) == Some(&erasure) {
-                of_key.remove(&key_id);
-            }
-        }
+        self.erasures_wait.store(false, Ordering::Relaxed);
+        let of_key = self.keys_to_erase().await?;
         if of_key.is_empty() {
             return Ok(0);
         }
@@ -277,6 +272,61 @@ impl App {
             emptied += self.empty(&positions, erasure, authentic).await?;
         }
         Ok(emptied)
+    }
+}
+
+impl App {
+    /// The keys that signed erasures name and that are erased nowhere, each with its erasure.
+    async fn keys_to_erase(&self) -> Result<BTreeMap<String, u64>, AppError> {
+        let entries = self.ledger.store.entries_of_type("erasure").await?;
+        let mut of_key = BTreeMap::new();
+        if entries.is_empty() {
+            return Ok(of_key);
+        }
+        let erased = self.ledger.vault.erased_keys().await?;
+        let erased: HashSet<String> = erased.iter().map(|(_, key)| hex::encode(key)).collect();
+        for stored in entries {
+            let event: ErasureEvent = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str(entry.payload.get()))
+                .map_err(|error| {
+                    AppError::Integrity(format!("position {}: {error}", stored.position))
+                })?;
+            let ErasureEvent::Erased { mut key_ids, .. } = event;
+            key_ids.retain(|key| !erased.contains(key));
+            if key_ids.is_empty() {
+                continue;
+            }
+            match self.was_sealed(&stored).await? {
+                Some(true) => {
+                    for key in key_ids {
+                        of_key.entry(key).or_insert(stored.position);
+                    }
+                }
+                Some(false) => (),
+                None => self.erasures_wait.store(true, Ordering::Relaxed),
+            }
+        }
+        Ok(of_key)
+    }
+
+    /// Whether an entry is the one that was signed, by the stored tile or the leaf hashes beside
+    /// the signing key; none when it was not signed yet, its tile is not stored yet, or what was
+    /// signed last cannot be read, after which the sealer refuses to sign.
+    async fn was_sealed(&self, stored: &StoredEntry) -> Result<Option<bool>, AppError> {
+        let signed = self.state.read().ok();
+        let Some(signed) = signed.filter(|signed| stored.position < signed.size) else {
+            return Ok(None);
+        };
+        let width = TILE_WIDTH as u64;
+        let leaf = Hash(leaf_hash(&stored.bytes));
+        let edge = signed.size / width * width;
+        let index = usize::try_from(stored.position % width).unwrap_or_default();
+        if stored.position >= edge {
+            let sealed = signed.tail.get(index);
+            return Ok(Some(sealed == Some(&leaf.to_string())));
+        }
+        let tile = self.ledger.store.tile(0, stored.position / width).await?;
+        Ok(tile.map(|hashes| hashes.chunks(HASH_BYTES).nth(index) == Some(&leaf.0[..])))
     }
 }
 

@@ -5,7 +5,7 @@
 //! ledger/vault.db          sealed fields, tokens                  } PostgreSQL server
 //! ledger/registers/        derived; may be deleted
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
-//! ledger/keys/master.keys  wrap the records' keys, one per line    0600
+//! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600
 //! ledger/keys/signing.key  signs checkpoints                       0600
 //! ledger/keys/signed.json  what was signed last                    0600
 //! ledger/log.vkey          the public key, to hand out
@@ -14,20 +14,22 @@
 //! What comes in: the path. What goes out: an open ledger. What may fail: files that are missing
 //! or do not belong together. What must stay true: `init` never overwrites anything.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_core::OsRng;
 use uuid::Uuid;
 
 use super::AppError;
+use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::aggregate::office::OfficeEvent;
 use crate::ledger::execute::Ledger;
-use crate::ledger::keys::{LedgerKeys, MasterKeys, Secret};
+use crate::ledger::keys::{LedgerKeys, Secret};
+use crate::ledger::master::MasterKeys;
 use crate::ledger::request::{Command, Context, For, fold};
 use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
@@ -68,10 +70,12 @@ pub struct App {
     pub verifier_keys: Vec<VerifierKey>,
     /// The acting person or system.
     pub actor: String,
+    /// Whether the log has erasures that are applied only once they are sealed.
+    pub(super) erasures_wait: AtomicBool,
     store: Arc<dyn Database>,
 }
 
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
+pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
     let path = path.display().to_string();
     move |source| AppError::File {
         doing,
@@ -95,14 +99,13 @@ fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
 /// Makes the ledger's secrets and writes them beside the signing key.
 fn write_keys(keys: &Path, signing: &SigningKey) -> Result<(), AppError> {
     let secret = Secret::generate(&mut rand::rng());
-    let master = Secret::generate(&mut rand::rng());
     write_secret(
         &keys.join("ledger.key"),
         &format!("{}\n", secret.to_hex().as_str()),
     )?;
     write_secret(
         &keys.join("master.keys"),
-        &format!("1 {}\n", master.to_hex().as_str()),
+        &master_keys_text(&[(1, new_master_key())].into()),
     )?;
     write_secret(
         &keys.join("signing.key"),
@@ -110,27 +113,14 @@ fn write_keys(keys: &Path, signing: &SigningKey) -> Result<(), AppError> {
     )
 }
 
-fn read_file(path: &Path) -> Result<zeroize::Zeroizing<String>, AppError> {
+pub(super) fn read_file(path: &Path) -> Result<zeroize::Zeroizing<String>, AppError> {
     fs::read_to_string(path)
         .map(zeroize::Zeroizing::new)
         .map_err(failed("read", path))
 }
 
-fn keys_folder(folder: &Path) -> PathBuf {
+pub(super) fn keys_folder(folder: &Path) -> PathBuf {
     folder.join("keys")
-}
-
-/// Master keys, one per line: a number and 64 hexadecimal digits.
-fn read_master_keys(path: &Path) -> Result<MasterKeys, AppError> {
-    let text = read_file(path)?;
-    let mut keys = BTreeMap::new();
-    for (line, row) in (1..).zip(text.lines().filter(|row| !row.trim().is_empty())) {
-        let wrong = || AppError::Usage(format!("{} line {line} is no key", path.display()));
-        let (number, secret) = row.split_once(' ').ok_or_else(wrong)?;
-        let number = number.parse().map_err(|_| wrong())?;
-        keys.insert(number, Secret::from_hex(secret).ok_or_else(wrong)?);
-    }
-    MasterKeys::new(keys).ok_or_else(|| AppError::Usage(format!("{} has no key", path.display())))
 }
 
 impl App {
@@ -254,7 +244,10 @@ impl App {
         let ledger_key = keys.join("ledger.key");
         let secret = Secret::from_hex(&read_file(&ledger_key)?)
             .ok_or_else(|| AppError::Usage(format!("{} is no key", ledger_key.display())))?;
-        let master = read_master_keys(&keys.join("master.keys"))?;
+        // Read once for its errors; what the ledger holds is read again when it is replaced.
+        read_master_keys(&keys.join("master.keys"))?;
+        let master = MasterKeys::kept(Box::new(MasterFile::of(folder)));
+        let master = master.ok_or_else(|| AppError::Usage("there is no master key".to_owned()))?;
         let signing = SigningKey::parse(read_file(&keys.join("signing.key"))?.trim())
             .map_err(|error| AppError::Usage(format!("the signing key: {error}")))?;
         let state = StateFile::new(keys.join("signed.json"));
@@ -275,6 +268,7 @@ impl App {
             origin,
             verifier_keys: Vec::new(),
             actor: "operator".to_owned(),
+            erasures_wait: AtomicBool::new(false),
             store,
         })
     }
@@ -314,12 +308,15 @@ impl App {
         }
     }
 
-    /// Seals what was appended, and destroys keys of statistical years whose time has passed.
+    /// Seals what was appended, applies erasures that waited for it, and destroys keys of statistical years whose time has passed.
     ///
     /// # Errors
     /// When the log is not what was signed before, or the store fails.
     pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
         let sealed = self.sealer.tick().await?;
+        if self.erasures_wait.load(Ordering::Relaxed) {
+            self.reapply_erasures().await?;
+        }
         let head = self.store.head().await?;
         let today = if self.ledger.simulated {
             head.recorded_at.date()

@@ -24,6 +24,8 @@ use crate::registers::fold::size_at;
 use crate::registers::row::RegisterRow;
 use crate::registers::snapshot::{LossFacts, Snapshot};
 use crate::seal::merkle::{Hash, root_of_leaves};
+use crate::seal::sealer::SealError;
+use crate::seal::state::SignedState;
 
 /// Records whose sealed fields are opened at once.
 const BATCH: usize = 2048;
@@ -128,6 +130,20 @@ impl App {
 
     /// The histories of records up to a number of entries, opened.
     async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
+        match self.read_histories(ids, size).await {
+            // Perhaps rotated out between the reading of the rows and their opening.
+            Err(AppError::History(error)) if error.is_of_a_key_that_is_gone() => {
+                self.read_histories(ids, size).await
+            }
+            read => read,
+        }
+    }
+
+    async fn read_histories(
+        &self,
+        ids: &[Uuid],
+        size: u64,
+    ) -> Result<Vec<RecordHistory>, AppError> {
         let streams = self.ledger.store.streams(ids).await?;
         let positions: Vec<u64> = streams
             .values()
@@ -190,6 +206,23 @@ impl App {
         Ok(answer.receipt().clone())
     }
 
+    /// What was signed last, with the notes that the store had at that moment: read until no seal
+    /// came in between.
+    ///
+    /// # Errors
+    /// When the state or the store cannot be read.
+    pub async fn signed(&self) -> Result<(SignedState, Vec<(u64, Vec<u8>)>), AppError> {
+        let read = || self.state.read().map_err(SealError::from);
+        let mut signed = read()?;
+        loop {
+            let checkpoints = self.ledger.store.checkpoints().await?;
+            let before = std::mem::replace(&mut signed, read()?);
+            if before == signed {
+                return Ok((signed, checkpoints));
+            }
+        }
+    }
+
     /// Checks everything that can be checked.
     ///
     /// # Errors
@@ -199,10 +232,7 @@ impl App {
         scope: Scope,
         progress: impl FnMut(u64),
     ) -> Result<Verification, AppError> {
-        let signed = self
-            .state
-            .read()
-            .map_err(crate::seal::sealer::SealError::from)?;
+        let (signed, checkpoints) = self.signed().await?;
         // What is compared is what readers see, so the registers are brought up to date first. If
         // that fails, the log is checked all the same: it says best what is wrong.
         let registers = match scope {
@@ -213,6 +243,7 @@ impl App {
             ledger: self.ledger.clone(),
             keys: &self.verifier_keys,
             signed: &signed,
+            checkpoints: &checkpoints,
             registers: registers.as_ref().and_then(|opened| opened.as_ref().ok()),
         };
         let report = verifier.run(scope, progress).await?;

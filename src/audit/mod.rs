@@ -6,5 +6,6 @@
 
 pub mod leaves;
 pub mod sealed;
+mod vault;
 pub mod verify;
 pub mod walk;

@@ -9,8 +9,9 @@ use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::commitment::Commitments;
 use crate::ledger::execute::Ledger;
 use crate::ledger::history::AnyRecordEvent;
+use crate::ledger::keys::UnwrapError;
 use crate::ledger::recording::FLAG_WOMAN_TOKEN;
-use crate::ledger::sealing::{RecordKeys, Sealer, role_of};
+use crate::ledger::sealing::{OpenError, RecordKeys, Sealer, role_of};
 use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
@@ -34,6 +35,10 @@ pub struct SealedBatch {
     pub commitments: u64,
     /// Rows whose content was erased, with the erasure they name and their key.
     pub erased: Vec<(Position, Position, String)>,
+    /// Rows whose master key is not at hand: to be read again.
+    pub closed: Vec<Position>,
+    /// Rows whose key an erasure names, but that are not empty, with that erasure.
+    pub unerased: Vec<(Position, Position)>,
     /// Corrections and voids, to be opened with their records.
     pub later: Vec<Later>,
     /// Events with a woman's token.
@@ -87,9 +92,7 @@ pub fn check(
             && row.erased_by.is_none()
             && let Some(erasure) = erased_keys.get(&row.key_id)
         {
-            let what = format!("the entry at {erasure} erased this content, but the vault has it");
-            batch.wrong = Some(Wrong::at(position, what));
-            return batch;
+            batch.unerased.push((position, *erasure));
         }
         if let Err(what) = event(ledger, position, leaf, row, sealed, &mut batch) {
             batch.wrong = Some(Wrong::at(position, what));
@@ -143,8 +146,11 @@ fn event(
         });
         return Ok(());
     }
-    open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed)?;
-    batch.commitments += commitments.iter().count() as u64;
+    match open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed) {
+        Ok(()) => batch.commitments += commitments.iter().count() as u64,
+        Err(OpenError::Key(UnwrapError::NoMasterKey(_))) => batch.closed.push(position),
+        Err(error) => return Err(error.to_string()),
+    }
     Ok(())
 }
 
@@ -154,9 +160,8 @@ fn open(
     kind: Option<RecordKind>,
     commitments: &Commitments,
     sealed: &VaultRow,
-) -> Result<(), String> {
-    let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)
-        .map_err(|error| error.to_string())?;
+) -> Result<(), OpenError> {
+    let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)?;
     Sealer::new(ledger.id, event_id)
         .open(
             &keys,
@@ -164,19 +169,20 @@ fn open(
             commitments,
             &sealed.slots,
         )
-        .map_err(|error| error.to_string())?;
-    Ok(())
+        .map(|_| ())
 }
 
-/// Checks that erased rows name erasures that name them, and the other way round.
+/// Checks that erased rows name erasures that name them, and that those erasures which are to be
+/// complete are.
 ///
 /// # Errors
 /// The first that does not.
 pub fn check_erasures(
     erased: &[(Position, Position, String)],
     erasures: &BTreeMap<Position, ErasureEvent>,
+    complete: impl Fn(Position) -> bool,
 ) -> Result<(), Wrong> {
-    let mut seen: HashSet<(Position, &str)> = HashSet::new();
+    let mut seen: HashSet<&str> = HashSet::new();
     for (position, erasure, key_id) in erased {
         let named = erasures.get(erasure).is_some_and(|event| {
             let ErasureEvent::Erased { key_ids, .. } = event;
@@ -187,13 +193,13 @@ pub fn check_erasures(
                 format!("the row of the vault names an erasure at {erasure} that does not name it");
             return Err(Wrong::at(*position, what));
         }
-        seen.insert((*erasure, key_id));
+        seen.insert(key_id);
     }
     for (position, ErasureEvent::Erased { key_ids, .. }) in erasures {
-        if let Some(key_id) = key_ids
-            .iter()
-            .find(|key| !seen.contains(&(*position, key.as_str())))
-        {
+        if !complete(*position) {
+            continue;
+        }
+        if let Some(key_id) = key_ids.iter().find(|key| !seen.contains(key.as_str())) {
             let what = format!("this erasure covers key {key_id}, but the vault has not erased it");
             return Err(Wrong::at(*position, what));
         }

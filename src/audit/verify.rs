@@ -6,23 +6,20 @@
 //! stay true: no hash, size or key in the database is trusted: leaves come from the bytes, roots
 //! from the leaves, keys from entry 0 and the folder of keys, sizes from counting.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
 use super::leaves::Wrong;
-use super::sealed::{self, check_erasures, check_women};
+use super::sealed;
 use super::walk::{Walk, batch};
 use crate::ledger::aggregate::erasure::ErasureEvent;
 use crate::ledger::execute::Ledger;
 use crate::ledger::request::LedgerError;
-use crate::ledger::years::{statistical_year, year_name};
 use crate::model::entry::Entry;
-use crate::model::fields::AnyFields;
 use crate::model::id::Position;
-use crate::model::time::Timestamp;
 use crate::registers::{RegisterError, Registers};
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::VerifierKey;
@@ -95,6 +92,8 @@ pub struct Verifier<'a> {
     pub keys: &'a [VerifierKey],
     /// What was last signed, from beside the signing key.
     pub signed: &'a SignedState,
+    /// The signed notes by size, ascending, as they were when `signed` was.
+    pub checkpoints: &'a [(u64, Vec<u8>)],
     /// The registers, if they are to be checked.
     pub registers: Option<&'a Registers>,
 }
@@ -122,7 +121,7 @@ impl Verifier<'_> {
         progress: &mut impl FnMut(u64),
     ) -> Result<Result<(), Wrong>, VerifyError> {
         let store = &self.ledger.store;
-        let checkpoints = store.checkpoints().await?;
+        let checkpoints = self.checkpoints;
         let mut walk = Walk::default();
         walk.wanted
             .extend(checkpoints.iter().map(|(size, _)| *size));
@@ -131,19 +130,20 @@ impl Verifier<'_> {
         // Larger than what is kept only after a crash between the signature and the store.
         walk.kept = checkpoints.last().map_or(0, |(size, _)| *size);
         walk.erased_keys = Arc::new(self.erased_keys().await?);
+        walk.erasures = walk.erased_keys.values().copied().collect();
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         report.root = walk.tiles.root().to_string();
         report.unsealed = report.entries.saturating_sub(self.signed.size);
         let signed = walked
-            .and_then(|()| self.check_checkpoints(&checkpoints, &walk, report))
-            .and_then(|()| self.check_signed(&checkpoints, &walk, report));
+            .and_then(|()| self.check_checkpoints(checkpoints, &walk, report))
+            .and_then(|()| self.check_signed(checkpoints, &walk, report));
         if let Err(wrong) = signed {
             return Ok(Err(self.locate(&walk, wrong).await?));
         }
         if let Err(wrong) = self.check_tiles(&walk, report).await? {
             return Ok(Err(wrong));
         }
-        if let Err(wrong) = self.check_idempotency(&walk).await? {
+        if let Err(wrong) = self.check_idempotency(&walk, report.entries).await? {
             return Ok(Err(wrong));
         }
         if scope == Scope::Log {
@@ -153,7 +153,7 @@ impl Verifier<'_> {
         if let Some(complaint) = store.complaints().await?.into_iter().next() {
             return Ok(Err(Wrong::overall(complaint)));
         }
-        if let Err(wrong) = self.check_vault(&walk, report).await? {
+        if let Err(wrong) = self.check_vault(&mut walk, report).await? {
             return Ok(Err(wrong));
         }
         self.check_registers(report).await
@@ -356,13 +356,21 @@ impl Verifier<'_> {
         walk: &Walk,
         report: &mut Verification,
     ) -> Result<Result<(), Wrong>, VerifyError> {
-        let stored = self.ledger.store.tiles().await?;
-        let sealed = |tile: &&StoredTile| {
+        let mut stored = self.ledger.store.tiles().await?;
+        // Tiles that were sealed since this check began are not of it. Read after the tiles, which
+        // are stored together with their checkpoint.
+        let newest = self.ledger.store.newest_checkpoint().await?;
+        let newest = newest.map_or(walk.kept, |(size, _)| size);
+        let within = |tile: &StoredTile, size: u64| {
             let width = 256u64.checked_pow(u32::from(tile.level) + 1);
-            let end = width.and_then(|width| (tile.number + 1).checked_mul(width));
-            end.is_some_and(|end| end <= walk.kept)
+            let next = tile.number.checked_add(1);
+            let end = width.and_then(|width| next?.checked_mul(width));
+            end.is_some_and(|end| end <= size)
         };
-        let mut expected: Vec<&StoredTile> = walk.completed.iter().filter(sealed).collect();
+        stored.retain(|tile| within(tile, walk.kept) || !within(tile, newest));
+        let completed = walk.completed.iter();
+        let mut expected: Vec<&StoredTile> =
+            completed.filter(|tile| within(tile, walk.kept)).collect();
         expected.sort_unstable_by_key(|tile| (tile.level, tile.number));
         for (index, tile) in expected.iter().enumerate() {
             let found = stored.get(index);
@@ -382,119 +390,27 @@ impl Verifier<'_> {
         Ok(Ok(()))
     }
 
-    async fn check_idempotency(&self, walk: &Walk) -> Result<Result<(), Wrong>, VerifyError> {
+    async fn check_idempotency(
+        &self,
+        walk: &Walk,
+        entries: u64,
+    ) -> Result<Result<(), Wrong>, VerifyError> {
         let mut expected = walk.idempotency.clone();
-        for (key, request, position) in self.ledger.store.idempotency_rows().await? {
-            let said = expected.remove(&position);
-            if said != Some(hex::encode([key, request].concat())) {
+        let rows = self.ledger.store.idempotency_rows().await?;
+        // Of entries that were appended since the walk; read after the rows.
+        let appended = entries..self.ledger.store.head().await?.size;
+        let of_this_check = |row: &&(_, _, Position)| !appended.contains(&row.2);
+        for (key, request, position) in rows.iter().filter(of_this_check) {
+            let said = expected.remove(position);
+            if said != Some(hex::encode([&key[..], request].concat())) {
                 let what = "the idempotency key is not the one that the entry names";
-                return Ok(Err(Wrong::at(position, what)));
+                return Ok(Err(Wrong::at(*position, what)));
             }
         }
         Ok(match expected.keys().next() {
             Some(position) => Err(Wrong::at(*position, "its idempotency key is missing")),
             None => Ok(()),
         })
-    }
-
-    async fn check_vault(
-        &self,
-        walk: &Walk,
-        report: &mut Verification,
-    ) -> Result<Result<(), Wrong>, VerifyError> {
-        for later in &walk.later {
-            match self.ledger.history(later.record_id).await {
-                Ok(_) => report.commitments += 1,
-                Err(LedgerError::History(error)) => {
-                    return Ok(Err(Wrong::at(later.position, error.to_string())));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        let mut erasures = BTreeMap::new();
-        for stored in self.ledger.store.entries_of_type("erasure").await? {
-            let parsed = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str::<ErasureEvent>(entry.payload.get()));
-            match parsed {
-                Ok(event) => erasures.insert(stored.position, event),
-                Err(error) => return Ok(Err(Wrong::at(stored.position, error.to_string()))),
-            };
-        }
-        let keys: std::collections::HashSet<&String> =
-            walk.erased.iter().map(|(_, _, key)| key).collect();
-        report.erased = keys.len() as u64;
-        if let Err(wrong) = check_erasures(&walk.erased, &erasures) {
-            return Ok(Err(wrong));
-        }
-        if self.ledger.vault.vault_of().await? != Some(self.ledger.id) {
-            return Ok(Err(Wrong::overall("the vault is not of this ledger")));
-        }
-        if let Err(wrong) = self.check_women(walk, report.entries).await? {
-            return Ok(Err(wrong));
-        }
-        Ok(match self.ledger.vault.surplus().await? {
-            0 => Ok(()),
-            rows => Err(Wrong::overall(format!(
-                "the vault has {rows} rows that belong to no entry"
-            ))),
-        })
-    }
-
-    async fn check_women(
-        &self,
-        walk: &Walk,
-        entries: u64,
-    ) -> Result<Result<(), Wrong>, VerifyError> {
-        let mut tokens = self.ledger.vault.woman_tokens().await?;
-        // Beyond the log: left by a crash between the two commits, swept by the next append.
-        tokens.retain(|(position, _)| *position < entries);
-        let years = self.ledger.vault.years().await?;
-        let head = self.ledger.store.head().await?;
-        let today = if self.ledger.simulated {
-            head.recorded_at
-        } else {
-            Timestamp::now()
-        };
-        let mut month_of = BTreeMap::new();
-        let with_token: std::collections::HashSet<Position> =
-            tokens.iter().map(|(position, _)| *position).collect();
-        for (position, _) in walk.women.iter().filter(|(at, _)| !with_token.contains(at)) {
-            let Some(stored) = self.ledger.store.entry(*position).await? else {
-                continue;
-            };
-            let year = Entry::parse(&stored.bytes).ok().and_then(|entry| {
-                let row = crate::registers::row::RegisterRow::of(&entry).ok()??;
-                let AnyFields::PregnancyLoss(fields) = row.fields else {
-                    return None;
-                };
-                Some(statistical_year(fields.month?.first_day()))
-            });
-            month_of.insert(*position, year);
-        }
-        for year in &years {
-            let Ok(Some(wrapped)) = self.ledger.vault.year_key(*year).await else {
-                continue;
-            };
-            let name = year_name(*year);
-            let opened = crate::ledger::sealing::RecordKeys::open(
-                &wrapped,
-                &self.ledger.master,
-                self.ledger.id,
-                name,
-            );
-            if let Err(error) = opened {
-                let what = format!("the key of statistical year {year}: {error}");
-                return Ok(Err(Wrong::overall(what)));
-            }
-        }
-        Ok(check_women(
-            &self.ledger,
-            &walk.women,
-            tokens,
-            &years,
-            today,
-            |position| month_of.get(&position).copied().flatten(),
-        ))
     }
 
     async fn check_registers(

@@ -33,7 +33,13 @@ pub struct Walk {
     pub(super) roots: BTreeMap<u64, Hash>,
     pub(super) wanted: std::collections::BTreeSet<u64>,
     pub(super) idempotency: BTreeMap<Position, String>,
+    /// The erasures that were there when the walk began.
+    pub(super) erasures: std::collections::BTreeSet<Position>,
     pub(super) erased: Vec<(Position, Position, String)>,
+    /// Rows whose master key was not at hand.
+    pub(super) closed: Vec<Position>,
+    /// Rows that an erasure names and that are not empty, with that erasure.
+    pub(super) unerased: Vec<(Position, Position)>,
     pub(super) later: Vec<sealed::Later>,
     pub(super) women: Vec<(Position, uuid::Uuid)>,
 }
@@ -85,6 +91,8 @@ impl Walk {
         }
         report.commitments += sealed.commitments;
         self.erased.extend(sealed.erased);
+        self.unerased.extend(sealed.unerased);
+        self.closed.extend(sealed.closed);
         self.later.extend(sealed.later);
         self.women.extend(sealed.women);
         let earliest = |wrong: &Option<Wrong>| wrong.as_ref().and_then(|wrong| wrong.position);

@@ -145,6 +145,13 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3"
     )]
     Erase(Erase),
+    /// Show the keys that there are, or rotate the master key; never shows a secret.
+    #[command(after_help = "Examples:\n  vitaledger keys show\n  vitaledger keys rotate-master")]
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        keys: Keys,
+    },
     /// Make a delivery of invented persons, with the truth about seeded faults.
     #[command(
         after_help = "Examples:\n  vitaledger simulate --seed 7 --population 60000 --months 36 -o delivery\n  vitaledger simulate --faults all -o faulty\n  vitaledger simulate --half-year -o half-year"
@@ -350,6 +357,24 @@ pub struct Erase {
     /// Do not ask: erase if exactly so many records are listed.
     #[arg(long, value_name = "N")]
     pub confirm: Option<usize>,
+}
+
+/// What can be done with keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Numbers and ages of the master keys, what they wrap, and the public key that signs.
+    #[command(after_help = "Example:\n  vitaledger keys show --json")]
+    Show,
+    /// Wrap the keys of all records under a new master key and destroy the old one; due every 30
+    /// days. Cut off, it is completed by running it again.
+    #[command(
+        after_help = "Example:\n  vitaledger keys rotate-master\n\nAfterwards, renew the copy that you keep of the keys' folder: with an older one, what was\nsealed cannot be opened any more."
+    )]
+    RotateMaster {
+        /// Before it is due.
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// Arguments of `simulate`.

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use cqrs_es::Aggregate;
+
 use super::args::Log;
 use super::output::Output;
 use crate::app::{App, AppError};
+use crate::ledger::aggregate::office::{Office, OfficeEvent};
 use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
@@ -25,13 +28,19 @@ impl Filter<'_> {
     fn takes(&self, entry: &Entry<'_>) -> bool {
         let kind = self.kind.is_none_or(|kind| entry.aggregate_type == kind);
         let office = self.office.is_none_or(|top| {
-            entry
-                .metadata("office")
-                .and_then(OfficeCode::parse)
-                .is_some_and(|office| self.offices.is_within(office, top))
+            office_of(entry).is_some_and(|office| self.offices.is_within(office, top))
         });
         kind && office
     }
+}
+
+/// The office that an entry concerns: the one that it is metadata of, or is itself about.
+fn office_of(entry: &Entry<'_>) -> Option<OfficeCode> {
+    if entry.aggregate_type != Office::TYPE {
+        return entry.metadata("office").and_then(OfficeCode::parse);
+    }
+    let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
+    Some(event.office().code)
 }
 
 /// Lists entries.
@@ -90,7 +99,7 @@ fn print(stored: &StoredEntry, filter: &Filter<'_>, output: &Output) -> Result<b
         entry.recorded_at,
         entry.aggregate_type,
         entry.event_type,
-        entry.metadata("office").unwrap_or("-           "),
+        office_of(&entry).map_or_else(|| "-           ".to_owned(), |code| code.to_string()),
         entry.aggregate_id
     ));
     Ok(true)

@@ -10,6 +10,7 @@ mod args;
 mod demo;
 mod erase;
 mod importing;
+mod keys;
 mod log;
 mod output;
 mod record;
@@ -83,6 +84,11 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         output.note_clock(&app);
         Ok(app)
     };
+    let append = async || -> Result<App, AppError> {
+        let app = open().await?;
+        output.note_rotation(&app);
+        Ok(app)
+    };
     match arguments.command {
         Command::Init {
             simulated_clock,
@@ -102,17 +108,18 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             app.close().await;
             Ok(())
         }
-        Command::Import(args) => importing::run(open().await?, &args, output).await,
-        Command::Record(args) => record::record(open().await?, &args, output).await,
-        Command::Correct(args) => record::correct(open().await?, &args, output).await,
-        Command::Void(args) => record::void(open().await?, &args, output).await,
+        Command::Import(args) => importing::run(append().await?, &args, output).await,
+        Command::Record(args) => record::record(append().await?, &args, output).await,
+        Command::Correct(args) => record::correct(append().await?, &args, output).await,
+        Command::Void(args) => record::void(append().await?, &args, output).await,
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Verify(args) => verify::run(open().await?, &args, output).await,
         Command::Checkpoint => checkpoint(open().await?, output).await,
-        Command::Erase(args) => erase::run(open().await?, &args, output).await,
+        Command::Erase(args) => erase::run(append().await?, &args, output).await,
+        Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
         Command::Simulate(args) => importing::simulate(&args, output),
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Completions { shell } => {

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use unicode_width::UnicodeWidthStr;
 
 use super::args::{Arguments, Language};
 use crate::app::{App, AppError};
@@ -86,6 +87,16 @@ impl Output {
         }
     }
 
+    /// Says that the master key is to be rotated, if it is.
+    pub fn note_rotation(&self, app: &App) {
+        if app.rotation_is_due() {
+            self.say(
+                "note: the master key is due for rotation; run `vitaledger keys rotate-master`",
+                "注意：主密钥已到轮换期限，请运行 `vitaledger keys rotate-master`",
+            );
+        }
+    }
+
     /// A progress bar on standard error; silent when that is no terminal.
     pub fn progress(
         &self,
@@ -111,15 +122,15 @@ impl Output {
 
     /// Rows under a heading, columns as wide as needed.
     pub fn table(&self, heading: &[&str], rows: &[Vec<String>]) {
-        let mut widths: Vec<usize> = heading.iter().map(|cell| width(cell)).collect();
+        let mut widths: Vec<usize> = heading.iter().map(|cell| cell.width()).collect();
         for row in rows {
             for (column, cell) in row.iter().enumerate() {
-                widths[column] = widths[column].max(width(cell));
+                widths[column] = widths[column].max(cell.width());
             }
         }
         let line = |cells: Vec<&str>| {
             let padded = cells.iter().zip(&widths).map(|(cell, wide)| {
-                let gap = " ".repeat(wide.saturating_sub(width(cell)));
+                let gap = " ".repeat(wide.saturating_sub(cell.width()));
                 let number =
                     !cell.is_empty() && cell.bytes().all(|b| b.is_ascii_digit() || b == b',');
                 if number {
@@ -135,9 +146,4 @@ impl Output {
             self.data(&line(row.iter().map(String::as_str).collect()));
         }
     }
-}
-
-/// Columns that a text takes on a terminal: East Asian wide characters take two.
-fn width(text: &str) -> usize {
-    text.chars().map(|c| if matches!(u32::from(c), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6 | 0x20000..=0x3fffd) { 2 } else { 1 }).sum()
 }

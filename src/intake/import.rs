@@ -425,7 +425,7 @@ impl<'a> Importing<'a> {
         let answers = if self.options.dry_run {
             self.ledger.would_commit(prepared, &mut self.seen).await?
         } else {
-            self.ledger.commit_records(prepared).await?
+            self.ledger.commit_records(&self.context, prepared).await?
         };
         for (row, answer) in rows.iter().zip(answers) {
             match answer {
@@ -528,6 +528,7 @@ fn prepare(
         let years = ledger.prepare_years(drafts.iter().map(|(draft, _)| draft.as_ref()));
         tokio::runtime::Handle::current().block_on(years)?;
     }
+    ledger.master.refresh();
     for (draft, row) in drafts {
         match ledger.prepare_record(context, &draft, None) {
             Ok(prepared) => ready.prepared.push((prepared.with_draft(draft), row)),

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::aggregate::office::{Office, OfficeCommand};
 use super::commitment::Commitments;
-use super::keys::{LedgerKeys, MasterKeys, Prf};
+use super::keys::{LedgerKeys, Prf};
+use super::master::MasterKeys;
 use super::request::{
     Answer, Command, Context, For, LedgerError, Receipt, Refusal, Request, StreamCommand, Writing,
 };
@@ -25,7 +26,7 @@ use crate::model::id::Position;
 use crate::model::record::Draft;
 use crate::model::slot::Role;
 use crate::model::time::Timestamp;
-use crate::store::{Group, Outcome, Pending, Store, Vault};
+use crate::store::{Group, Outcome, Pending, Store, StoreError, Vault};
 
 /// How often a request that lost a race is decided again.
 const MAX_ATTEMPTS: u32 = 32;
@@ -94,6 +95,7 @@ impl Ledger {
         answers.resize_with(requests.len(), || None);
         let mut open: Vec<(usize, Request)> = requests.into_iter().enumerate().collect();
         for attempt in 1.. {
+            self.master.refresh();
             self.answer_repeated(&mut open, &mut answers).await?;
             let mut groups = Vec::with_capacity(open.len());
             let mut waiting = Vec::with_capacity(open.len());
@@ -106,7 +108,10 @@ impl Ledger {
                     Err(refusal) => answers[index] = Some(Err(refusal)),
                 }
             }
-            let outcomes = self.store.append(groups).await?;
+            let Some(outcomes) = self.append(groups, attempt).await? else {
+                open = waiting;
+                continue;
+            };
             open = Vec::new();
             for ((index, request), outcome) in waiting.into_iter().zip(outcomes) {
                 let answer = match (outcome, request.command) {
@@ -164,6 +169,19 @@ impl Ledger {
         answers
             .pop()
             .ok_or_else(|| LedgerError::CutOff("no answer".to_owned()))
+    }
+
+    /// Appends; nothing when the master key was rotated after the look at it: then everything is
+    /// decided again, under the new one.
+    async fn append(
+        &self,
+        groups: Vec<Group>,
+        attempt: u32,
+    ) -> Result<Option<Vec<Outcome>>, LedgerError> {
+        match self.store.append(groups).await {
+            Err(StoreError::KeyRetired { .. }) if attempt < MAX_ATTEMPTS => Ok(None),
+            outcomes => Ok(Some(outcomes?)),
+        }
     }
 
     /// Answers requests whose idempotency key was used before, without deciding anything.
@@ -328,19 +346,48 @@ impl Ledger {
         }))
     }
 
+    /// Appends groups; when the master key was rotated after they were prepared, prepares them
+    /// again from their drafts. Those that have none are refused as a whole.
+    async fn append_prepared(
+        &self,
+        context: &Context,
+        groups: Vec<Group>,
+        drafts: &[Option<Box<Draft>>],
+    ) -> Result<Vec<Outcome>, LedgerError> {
+        let mut attempt = 1;
+        let mut groups = groups;
+        loop {
+            let number = match self.store.append(groups).await {
+                Err(StoreError::KeyRetired { number }) => number,
+                outcomes => return Ok(outcomes?),
+            };
+            self.master.refresh();
+            let again = drafts.iter().map(|draft| {
+                let draft = draft.as_ref()?;
+                self.prepare_record(context, draft, None).ok()
+            });
+            let again: Option<Vec<Group>> = again.map(|one| Some(one?.group)).collect();
+            groups = again
+                .filter(|_| attempt < MAX_ATTEMPTS)
+                .ok_or(StoreError::KeyRetired { number })?;
+            attempt += 1;
+        }
+    }
+
     /// Appends records that were prepared for a bulk import, and compares those that exist.
     ///
     /// # Errors
     /// When the store fails; nothing of the batch was acknowledged then.
     pub async fn commit_records(
         &self,
+        context: &Context,
         prepared: Vec<Prepared>,
     ) -> Result<Vec<Result<Committed, Refusal>>, LedgerError> {
         let (groups, drafts): (Vec<_>, Vec<_>) = prepared
             .into_iter()
             .map(|one| (one.group, one.draft))
             .unzip();
-        let outcomes = self.store.append(groups).await?;
+        let outcomes = self.append_prepared(context, groups, &drafts).await?;
         let again = outcomes.iter().zip(&drafts);
         let again = again.filter(|(outcome, _)| !matches!(outcome, Outcome::Appended(_)));
         let again: Vec<&Draft> = again.filter_map(|(_, draft)| draft.as_deref()).collect();

@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::aggregate::record::RecordEvent;
 use super::commitment::Commitments;
-use super::keys::MasterKeys;
+use super::keys::UnwrapError;
+use super::master::MasterKeys;
 use super::sealing::{OpenError, OpenedSlot, RecordKeys, Sealer, role_of};
 use crate::model::entry::Entry;
 use crate::model::fields::{
@@ -50,6 +51,25 @@ pub enum HistoryError {
         /// What is wrong.
         source: OpenError,
     },
+    /// The key of a statistical year does not open.
+    #[error("the key of statistical year {year}: {source}")]
+    Year {
+        /// The year.
+        year: i32,
+        /// What is wrong.
+        source: OpenError,
+    },
+}
+
+impl HistoryError {
+    /// Whether a master key is not kept any more; a row that is read again may be under another.
+    #[must_use]
+    pub const fn is_of_a_key_that_is_gone(&self) -> bool {
+        let Self::Open { source, .. } = self else {
+            return false;
+        };
+        matches!(source, OpenError::Key(UnwrapError::NoMasterKey(_)))
+    }
 }
 
 /// What an event did.
@@ -223,7 +243,8 @@ impl RecordHistory {
         event: &AnyRecordEvent,
         row: &VaultRow,
     ) -> Result<Option<Vec<OpenedSlot>>, HistoryError> {
-        if row.erased_by.is_some() {
+        // A change that came while its record was erased is empty a moment after the others.
+        if row.erased_by.is_some() || self.erased_by.is_some() {
             return Ok(None);
         }
         let failed = |source| HistoryError::Open {

@@ -1,7 +1,6 @@
 //! The secrets of a ledger and what is derived from them.
 //!
-//! What comes in: 32 random bytes for the ledger's key, and numbered 32-byte master keys. What
-//! goes out: record ids, idempotency and content digests, equality tokens, row authenticators,
+//! What comes in: 32 random bytes for the ledger's key, and a master key. What goes out: record ids, idempotency and content digests, equality tokens, row authenticators,
 //! and wrapped record keys. What may fail: unwrapping a key under another master key. What must
 //! stay true: each purpose has its own key (HKDF-SHA256, RFC 5869), nothing here prints a key,
 //! and nothing derived from `ledger.key` can open a sealed field.
@@ -198,11 +197,6 @@ impl LedgerKeys {
     }
 }
 
-/// The master keys by number; the newest wraps.
-pub struct MasterKeys {
-    keys: std::collections::BTreeMap<u32, Secret>,
-}
-
 /// A wrapped key that does not open.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnwrapError {
@@ -212,32 +206,6 @@ pub enum UnwrapError {
     /// The wrapped key was changed, or belongs to another event or ledger.
     #[error("a wrapped key does not open: it was changed or belongs elsewhere")]
     Changed,
-}
-
-impl MasterKeys {
-    /// From numbered keys; `None` when there is none.
-    #[must_use]
-    pub fn new(keys: std::collections::BTreeMap<u32, Secret>) -> Option<Self> {
-        (!keys.is_empty()).then_some(Self { keys })
-    }
-
-    /// The number of the key that wraps.
-    #[must_use]
-    pub fn newest(&self) -> u32 {
-        self.keys.last_key_value().map_or(0, |(number, _)| *number)
-    }
-
-    /// The cipher of a master key for the keys of one event.
-    ///
-    /// # Errors
-    /// When there is no key of that number.
-    pub fn cipher(&self, number: u32, event: Uuid) -> Result<EventCipher, UnwrapError> {
-        let key = self
-            .keys
-            .get(&number)
-            .ok_or(UnwrapError::NoMasterKey(number))?;
-        Ok(EventCipher::new(key.as_bytes(), event.as_bytes()))
-    }
 }
 
 /// Binds a wrapped key to its ledger, event and role; no slot has such a nonce.

@@ -25,7 +25,14 @@ impl Ledger {
         let stream = streams.remove(&record_id).unwrap_or_default();
         let positions: Vec<_> = stream.iter().map(|entry| entry.position).collect();
         let rows = self.vault.sealed_at(&positions).await?;
-        Ok(RecordHistory::read(self.id, &self.master, stream, rows)?)
+        match RecordHistory::read(self.id, &self.master, stream.clone(), rows) {
+            Err(error) if error.is_of_a_key_that_is_gone() => {
+                // Perhaps rotated out between the reading of the row and its opening.
+                let rows = self.vault.sealed_at(&positions).await?;
+                Ok(RecordHistory::read(self.id, &self.master, stream, rows)?)
+            }
+            read => Ok(read?),
+        }
     }
 
     /// What [`Self::commit_records`] would answer now; appends nothing. `seen` holds the digest of

@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 
 use super::cipher::EventCipher;
 use super::commitment::{Commitment, Commitments};
-use super::keys::{MasterKeys, Secret, UnwrapError, WRAPPED_KEY_BYTES, unwrap, wrap};
+use super::keys::{Secret, UnwrapError, WRAPPED_KEY_BYTES, unwrap, wrap};
+use super::master::MasterKeys;
 use crate::model::schema::RecordKind;
 use crate::model::slot::{Role, Slot};
 
@@ -326,6 +327,7 @@ pub fn role_of(kind: RecordKind, slot: Slot) -> Role {
 
 #[cfg(test)]
 mod tests {
+    use super::super::master::MasterKey;
     use super::*;
 
     fn setup() -> (Sealer, RecordKeys, Vec<(Slot, Option<&'static str>)>) {
@@ -397,7 +399,11 @@ mod tests {
     #[test]
     fn wrapped_keys_open_only_in_their_place() {
         let (_, keys, _) = setup();
-        let secrets = |byte| [(1, Secret::new([byte; 32]))].into();
+        let secrets = |byte| {
+            let secret = Secret::new([byte; 32]);
+            let made_on = None;
+            [(1, MasterKey { secret, made_on })].into()
+        };
         let master = MasterKeys::new(secrets(7)).unwrap();
         let (ledger, event) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let packed = keys.wrapped(&master, ledger, event).unwrap();

@@ -84,6 +84,7 @@ impl Ledger {
         let held = if let Some(wrapped) = self.vault.year_key(year).await? {
             wrapped
         } else {
+            self.master.refresh();
             let fresh = RecordKeys::generate(&[Role::Record], &mut rand::rng());
             let wrapped = fresh.wrapped(&self.master, self.id, name)?;
             self.vault.keep_year_key(year, &wrapped).await?

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::excerpt;
+use crate::model::entry;
 
 mod verify;
 
@@ -29,8 +30,6 @@ pub const HASH_BYTES: usize = 32;
 /// get there, so appending does not check for it. Verification accepts every `u64`.
 pub const MAX_TREE_SIZE: u64 = i64::MAX as u64;
 
-/// Prefix of the input of a leaf's hash (RFC 6962, section 2.1).
-const LEAF_PREFIX: u8 = 0x00;
 /// Prefix of the input of an inner node's hash (RFC 6962, section 2.1).
 const NODE_PREFIX: u8 = 0x01;
 /// Characters of a hash in padded base64: four for every three bytes begun.
@@ -124,10 +123,7 @@ pub enum HashError {
 /// Hash of a leaf: SHA-256(0x00 || bytes). RFC 6962, section 2.1.
 #[must_use]
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update([LEAF_PREFIX]);
-    hasher.update(leaf);
-    Hash(hasher.finalize().into())
+    Hash(entry::leaf_hash(leaf))
 }
 
 /// Hash of an inner node: SHA-256(0x01 || left || right). RFC 6962, section 2.1.

@@ -58,6 +58,12 @@ impl SealError {
     }
 }
 
+fn cut_off(error: &tokio::task::JoinError) -> SealError {
+    SealError::Integrity {
+        what: format!("the work was cut off: {error}"),
+    }
+}
+
 /// Signs checkpoints of one log.
 pub struct Sealer {
     store: Arc<dyn Store>,
@@ -77,6 +83,12 @@ impl Sealer {
     /// # Errors
     /// See [`SealError`].
     pub async fn tick(&self) -> Result<Option<Checkpoint>, SealError> {
+        let lock = self.state.clone();
+        // One sealer at a time, whatever the process: the state, the note and the state belong
+        // together.
+        let _lock = tokio::task::spawn_blocking(move || lock.lock())
+            .await
+            .map_err(|error| cut_off(&error))??;
         let signed = self.state.read()?;
         let head = self.store.head().await?;
         if head.size < signed.size {
@@ -103,6 +115,14 @@ impl Sealer {
                     self.state.write(&signed.stored())?;
                 }
                 return Ok(newest);
+            }
+            if stored_size < signed.size && signed.pending.is_none() {
+                return Err(SealError::Integrity {
+                    what: format!(
+                        "the checkpoint of size {} was stored, and is gone: the newest in the store has size {stored_size}",
+                        signed.size
+                    ),
+                });
             }
             let mut tiles = self.tree_at(stored_size).await?;
             if let Some(stored) = &stored
@@ -191,9 +211,7 @@ impl Sealer {
                 batch.iter().map(hash).collect::<Vec<_>>()
             });
             batch = self.leaves(read, size).await?;
-            let leaves = hashing.await.map_err(|error| SealError::Integrity {
-                what: format!("the hashing was cut off: {error}"),
-            })?;
+            let leaves = hashing.await.map_err(|error| cut_off(&error))?;
             completed.extend(tiles.append(leaves));
             passes(tiles)?;
         }

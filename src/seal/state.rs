@@ -129,6 +129,27 @@ impl StateFile {
         Self { path }
     }
 
+    /// Waits until no other process changes the state; the lock goes with the file that is given.
+    /// What it locks is a file beside: the state's own is replaced.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn lock(&self) -> Result<fs::File, StateError> {
+        let path = self.path.with_extension("lock");
+        let failed = |source| StateError::File {
+            doing: "lock",
+            path: path.display().to_string(),
+            source,
+        };
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+
     /// Reads it.
     ///
     /// # Errors

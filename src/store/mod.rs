@@ -13,15 +13,18 @@ pub mod postgres;
 mod postgres_append;
 mod postgres_check;
 mod postgres_log;
+mod postgres_master;
 mod postgres_vault;
 pub mod sqlite;
 mod sqlite_bundles;
 mod sqlite_check;
+mod sqlite_master;
+mod sqlite_read;
 mod sqlite_rows;
 pub mod sqlite_tamper;
 mod sqlite_vault;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +90,14 @@ pub enum StoreError {
     ClockBehind {
         /// How far.
         ahead_micros: i64,
+    },
+    /// Keys of this batch are wrapped under a master key that was rotated out since.
+    #[error(
+        "master key {number} was rotated out while this was prepared; nothing of it was recorded: try again"
+    )]
+    KeyRetired {
+        /// Which key.
+        number: u32,
     },
     /// What is stored cannot be.
     #[error("integrity failure at position {position}: {what}")]
@@ -184,6 +195,19 @@ pub struct VaultRow {
     pub tokens: Vec<u8>,
 }
 
+/// The keys of a row, wrapped anew under another master key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrapped {
+    /// Which row.
+    pub position: Position,
+    /// [`VaultRow::mac`] as it was read: a row that was changed since is left as it is.
+    pub before: Vec<u8>,
+    /// [`VaultRow::keys`] from now on.
+    pub keys: Vec<u8>,
+    /// [`VaultRow::mac`] from now on.
+    pub mac: Vec<u8>,
+}
+
 /// A token of a pregnancy loss, comparable within its statistical year.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WomanToken {
@@ -244,7 +268,8 @@ pub type Repeated = HashMap<[u8; 16], (Position, [u8; 16])>;
 pub trait Store: Send + Sync {
     /// The end of the log.
     async fn head(&self) -> Result<Head>;
-    /// Appends the groups in one transaction; see [`Outcome`].
+    /// Appends the groups in one transaction; see [`Outcome`]. A change of a record whose key was
+    /// erased conflicts: this is looked up under the lock under which erasures commit.
     async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>>;
     /// Entries from a position on, in order, at most `limit`.
     async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>>;
@@ -360,7 +385,21 @@ pub trait Vault: Send + Sync {
     /// The wrapped key of a statistical year.
     async fn year_key(&self, year: i32) -> Result<Option<Vec<u8>>>;
     /// Keeps the wrapped key of a statistical year unless there is one; gives the one that holds.
+    /// Refused under a retired master key, as appends are.
     async fn keep_year_key(&self, year: i32, wrapped: &[u8]) -> Result<Vec<u8>>;
+    /// Replaces the wrapped key of a statistical year if it is still `before`; says whether.
+    async fn rewrap_year(&self, year: i32, before: &[u8], wrapped: &[u8]) -> Result<bool>;
+    /// Replaces the wrapped keys of rows that are still as they were read; gives how many.
+    async fn rewrap(&self, rows: Vec<Rewrapped>) -> Result<u64>;
+    /// How many rows and years are wrapped under each master key: the first four bytes of wrapped
+    /// keys are its number, big-endian.
+    async fn wrapped_under(&self) -> Result<BTreeMap<u32, u64>>;
+    /// Refuses every master key below `oldest` from now on (see [`StoreError::KeyRetired`]),
+    /// unless a row at or after `from`, or a year, is still wrapped under one; gives how many
+    /// are. Both under the lock under which appends commit.
+    async fn retire_master_keys(&self, oldest: u32, from: Position) -> Result<u64>;
+    /// The number below which master keys are refused; 0 before the first was retired.
+    async fn oldest_master_key(&self) -> Result<u32>;
     /// Every year that has a key.
     async fn years(&self) -> Result<Vec<i32>>;
     /// Destroys the key and the tokens of a statistical year.

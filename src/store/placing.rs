@@ -1,16 +1,18 @@
 //! The placing of a batch at the end of the log, the same for every database.
 //!
 //! What comes in: groups, the head, the clock, the versions of their streams and the idempotency
-//! keys that were used before, all read under the lock of the head. What goes out: an [`Outcome`]
+//! keys that were used before, and the keys that were erased, all read under the lock of the
+//! head. What goes out: an [`Outcome`]
 //! for each group. What may fail: a clock that went back. What must stay true: one loser never
 //! fails another group, and what a loser would have taken is free again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::{
     Group, Head, MAX_AHEAD_MICROS, Outcome, Pending, Repeated, Result, StoreError, StoredEntry,
+    VaultRow,
 };
 use crate::model::entry::Entry;
 use crate::model::id::Position;
@@ -54,6 +56,8 @@ pub(super) struct Placing {
     pub(super) versions: HashMap<Uuid, u64>,
     /// Idempotency keys of the batch that were used before.
     pub(super) repeated: Repeated,
+    /// Keys of records of the batch that were erased.
+    pub(super) erased: HashSet<[u8; 16]>,
 }
 
 impl Placing {
@@ -89,7 +93,8 @@ impl Placing {
                 .or_else(|| self.versions.get(&id))
                 .copied()
                 .unwrap_or(0);
-            if event.entry.sequence != at + 1 {
+            let erased = |row: &VaultRow| self.erased.contains(&row.key_id);
+            if event.entry.sequence != at + 1 || event.vault.as_ref().is_some_and(erased) {
                 if let Some((key, _)) = &group.idempotency {
                     self.repeated.remove(key);
                 }
@@ -113,4 +118,37 @@ impl Placing {
         });
         Outcome::Appended(placed.collect())
     }
+}
+
+/// The number of the master key that keys are wrapped under: their first four bytes, big-endian.
+pub(super) fn master_key_number(wrapped: &[u8]) -> Option<u32> {
+    wrapped.first_chunk().copied().map(u32::from_be_bytes)
+}
+
+/// The wrapped keys of a batch.
+pub(super) fn wrapped_keys(groups: &[Group]) -> impl Iterator<Item = &[u8]> {
+    let events = groups.iter().flat_map(|group| &group.events);
+    events.filter_map(|event| Some(event.vault.as_ref()?.keys.as_slice()))
+}
+
+/// Refuses keys that are wrapped under a master key below the oldest that holds.
+pub(super) fn refuse_below<'a>(
+    oldest: u32,
+    mut wrapped: impl Iterator<Item = &'a [u8]>,
+) -> Result<()> {
+    let retired = |number: &u32| *number < oldest;
+    match wrapped.find_map(|keys| master_key_number(keys).filter(retired)) {
+        Some(number) => Err(StoreError::KeyRetired { number }),
+        None => Ok(()),
+    }
+}
+
+/// Reads the number below which master keys are refused, as the vault keeps it.
+pub(super) fn oldest_of(text: Option<&str>) -> Result<u32> {
+    text.map_or(Ok(0), |text| {
+        text.parse().map_err(|_| StoreError::Integrity {
+            position: 0,
+            what: "the vault's number of the oldest master key is no number".to_owned(),
+        })
+    })
 }

@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::placing::{Placing, head_after, placed};
+use super::placing::{Placing, head_after, oldest_of, placed, refuse_below, wrapped_keys};
 use super::postgres::{Pauses, PostgresStore, failed, passes};
 use super::{Group, Head, Outcome, Result, StoreError, StoredEntry, VaultRow, WomanToken};
 use crate::model::id::Position;
@@ -138,9 +138,7 @@ impl PostgresStore {
         };
         let mut connection = self.pool.acquire().await?;
         let mut ledger = connection.begin().await?;
-        sqlx::query("SELECT size FROM vitaledger.lock_head('{}', '{}')")
-            .fetch_one(&mut *ledger)
-            .await?;
+        hold_head(&mut ledger).await?;
         let found: Option<Vec<u8>> =
             sqlx::query_scalar("SELECT leaf FROM vitaledger.entry WHERE position = $1")
                 .bind(number_of(first.position))
@@ -150,6 +148,14 @@ impl PostgresStore {
         // The bytes hold the event id, which no other attempt has.
         Ok(found.is_some_and(|leaf| leaf == first.bytes))
     }
+}
+
+/// Takes the head for something else than an append: under its lock, appends commit.
+pub(super) async fn hold_head(ledger: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query("SELECT size FROM vitaledger.lock_head('{}', '{}', '{}')")
+        .fetch_one(ledger)
+        .await
+        .map(|_| ())
 }
 
 async fn lock_head(
@@ -164,12 +170,26 @@ async fn lock_head(
         .iter()
         .filter_map(|group| group.idempotency.as_ref().map(|(key, _)| key.as_slice()))
         .collect();
-    let row = sqlx::query("SELECT * FROM vitaledger.lock_head($1, $2)")
+    // A row with keys of its own begins its record, which nobody can have erased.
+    let rows = groups.iter().flat_map(|group| &group.events);
+    let rows = rows.filter_map(|event| event.vault.as_ref());
+    let record_keys: Vec<&[u8]> = rows
+        .filter(|row| row.keys.is_empty())
+        .map(|row| row.key_id.as_slice())
+        .collect();
+    let row = sqlx::query("SELECT * FROM vitaledger.lock_head($1, $2, $3)")
         .bind(streams)
         .bind(keys)
+        .bind(record_keys)
         .fetch_one(ledger)
         .await
         .map_err(before("lock the head"))?;
+    let oldest: Option<String> = row
+        .try_get("oldest_master_key")
+        .map_err(before("lock the head"))?;
+    oldest_of(oldest.as_deref())
+        .and_then(|oldest| refuse_below(oldest, wrapped_keys(groups)))
+        .map_err(Attempt::Before)?;
     placing(&row).map_err(before("lock the head"))?
 }
 
@@ -206,12 +226,14 @@ fn placing(row: &PgRow) -> sqlx::Result<std::result::Result<Placing, Attempt>> {
         .map(position_of)
         .zip(requests.into_iter().flatten().map(sixteen));
     let repeated = used.into_iter().flatten().map(sixteen).zip(answers);
+    let erased: Option<Vec<Vec<u8>>> = row.try_get("erased")?;
     let clock: i64 = row.try_get("clock")?;
     Ok(Ok(Placing {
         head,
         clock: Timestamp::from_micros(clock).unwrap_or_default(),
         versions: versions.collect::<HashMap<_, _>>(),
         repeated: repeated.collect(),
+        erased: erased.into_iter().flatten().map(sixteen).collect(),
     }))
 }
 

@@ -4,7 +4,7 @@
 //! log longer: after an erasure this vacuums at once where the login may, and what remains in logs
 //! and backups is closed for good when the master key that wraps it is destroyed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::str::FromStr;
 
 use async_trait::async_trait;
@@ -13,9 +13,9 @@ use sqlx::{Connection, Executor, PgConnection, Row};
 use uuid::Uuid;
 
 use super::postgres::PostgresStore;
-use super::postgres_append::{number_of, position_of};
+use super::postgres_append::{hold_head, number_of, position_of};
 use super::postgres_log::each;
-use super::{Result, Vault, VaultRow, WomanToken};
+use super::{Result, Rewrapped, Vault, VaultRow, WomanToken};
 use crate::model::id::Position;
 
 const COLUMNS: &str =
@@ -30,7 +30,7 @@ const SURPLUS: &str = "SELECT
       WHERE length(t.tokens) = 0
          OR NOT EXISTS (SELECT FROM vitaledger_vault.sealed s WHERE s.position = t.position))
   + (SELECT count(*) FROM vitaledger_vault.year_key WHERE year NOT BETWEEN 1 AND 9999)
-  + (SELECT count(*) FROM vitaledger_vault.vault_meta WHERE name <> 'ledger_id')";
+  + (SELECT count(*) FROM vitaledger_vault.vault_meta WHERE name NOT IN ('ledger_id', 'oldest_master_key'))";
 
 fn vault_row(row: &PgRow) -> sqlx::Result<(Position, VaultRow)> {
     let key_id: Vec<u8> = row.try_get(1)?;
@@ -59,6 +59,8 @@ async fn erase_rows(
     };
     let erased_by = |row: &VaultRow| row.erased_by.map(number_of);
     let mut all = connection.begin().await?;
+    // Changes of a record whose key is erased conflict; appends look under this lock.
+    hold_head(&mut all).await?;
     sqlx::query(
         "UPDATE vitaledger_vault.sealed s
             SET keys = n.keys, slots = n.slots, content = n.content, flags = n.flags,
@@ -193,22 +195,29 @@ impl Vault for PostgresStore {
     }
 
     async fn keep_year_key(&self, year: i32, wrapped: &[u8]) -> Result<Vec<u8>> {
-        self.retrying("keep the key of a year", || {
-            sqlx::query(
-                "INSERT INTO vitaledger_vault.year_key (year, wrapped) VALUES ($1, $2)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(i64::from(year))
-            .bind(wrapped)
-            .execute(&self.pool)
-        })
-        .await?;
-        self.retrying("read the key of a year", || {
-            sqlx::query_scalar("SELECT wrapped FROM vitaledger_vault.year_key WHERE year = $1")
-                .bind(i64::from(year))
-                .fetch_one(&self.pool)
-        })
-        .await
+        self.keep_year(year, wrapped).await
+    }
+
+    async fn rewrap_year(&self, year: i32, before: &[u8], wrapped: &[u8]) -> Result<bool> {
+        self.replace_year(year, before, wrapped).await
+    }
+
+    async fn rewrap(&self, rows: Vec<Rewrapped>) -> Result<u64> {
+        self.replace_keys(&rows).await
+    }
+
+    async fn wrapped_under(&self) -> Result<BTreeMap<u32, u64>> {
+        self.count_wrapped().await
+    }
+
+    async fn retire_master_keys(&self, oldest: u32, from: Position) -> Result<u64> {
+        let left = self.retire(oldest, from).await?;
+        self.sweep_pages().await;
+        Ok(left)
+    }
+
+    async fn oldest_master_key(&self) -> Result<u32> {
+        self.oldest_key().await
     }
 
     async fn years(&self) -> Result<Vec<i32>> {

@@ -16,13 +16,15 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteRow, SqliteSynchronous,
 };
-use sqlx::{Connection, Executor, Row};
+use sqlx::{Connection, Executor};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::placing::{Placing, head_after};
+use super::placing::{Placing, wrapped_keys};
 use super::sqlite_bundles::{self, bundle};
 use super::sqlite_check::complaints;
+use super::sqlite_master::refuse_retired;
+use super::sqlite_read::{erased_keys, get, head_of, json_list, repeated_keys, versions};
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::{
     Database, EntryRow, Group, Head, Outcome, Repeated, Result, Store, StoreError, StoredEntry,
@@ -57,7 +59,14 @@ pub struct SqliteStore {
 
 /// Names what was being done when the driver failed.
 pub(super) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError {
-    move |source| StoreError::Unavailable { doing, source }
+    move |source| match source {
+        // The database is there, but holds a value of a type that nothing here writes.
+        sqlx::Error::ColumnDecode { index, source } => StoreError::Integrity {
+            position: 0,
+            what: format!("failed to {doing}: column {index} cannot be read: {source}"),
+        },
+        source => StoreError::Unavailable { doing, source },
+    }
 }
 
 fn ledger_path(folder: &Path) -> PathBuf {
@@ -222,78 +231,6 @@ pub(super) fn number_of(position: Position) -> i64 {
     i64::try_from(position).unwrap_or(i64::MAX)
 }
 
-async fn head_of(connection: &mut SqliteConnection) -> Result<Head> {
-    let last = sqlx::query("SELECT position, leaf FROM entry ORDER BY position DESC LIMIT 1")
-        .fetch_optional(connection)
-        .await
-        .map_err(failed("read the head"))?;
-    let Some(row) = last else {
-        return Ok(Head::default());
-    };
-    head_after(position_of(row.get(0)), row.get(1))
-}
-
-/// The versions at which the streams of these groups stand.
-async fn versions(
-    connection: &mut SqliteConnection,
-    groups: &[Group],
-) -> Result<HashMap<Uuid, u64>> {
-    let ids: Vec<Uuid> = groups
-        .iter()
-        .flat_map(|group| &group.events)
-        .map(|event| event.entry.aggregate_id)
-        .collect();
-    let rows = sqlx::query(
-        "SELECT aggregate_id, max(sequence) FROM entry
-          WHERE aggregate_id IN (SELECT value FROM json_each(?)) GROUP BY aggregate_id",
-    )
-    .bind(json_list(&ids))
-    .fetch_all(connection)
-    .await
-    .map_err(failed("read versions"))?;
-    let version = |row: &SqliteRow| {
-        let id: String = row.get(0);
-        let sequence: i64 = row.get(1);
-        (
-            Uuid::from_str(&id).unwrap_or_default(),
-            position_of(sequence),
-        )
-    };
-    Ok(rows.iter().map(version).collect())
-}
-
-fn json_list(ids: &[Uuid]) -> String {
-    let mut list = String::with_capacity(ids.len() * 39 + 2);
-    list.push('[');
-    for (index, id) in ids.iter().enumerate() {
-        if index > 0 {
-            list.push(',');
-        }
-        list.push('"');
-        list.push_str(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
-        list.push('"');
-    }
-    list.push(']');
-    list
-}
-
-async fn repeated_keys(connection: &mut SqliteConnection, keys: &[[u8; 16]]) -> Result<Repeated> {
-    let mut found = Repeated::new();
-    for key in keys {
-        let row = sqlx::query("SELECT position, request FROM idempotency WHERE key = ?")
-            .bind(key.as_slice())
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(failed("look up an idempotency key"))?;
-        if let Some(row) = row {
-            let request: Vec<u8> = row.get(1);
-            let request = <[u8; 16]>::try_from(request.as_slice()).unwrap_or_default();
-            found.insert(*key, (position_of(row.get(0)), request));
-        }
-    }
-    Ok(found)
-}
-
 impl Writer {
     async fn append(&mut self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
         let mut ledger = self
@@ -309,21 +246,24 @@ impl Writer {
             .filter_map(|group| group.idempotency.map(|(key, _)| key))
             .collect();
         let repeated = repeated_keys(&mut ledger, &keys).await?;
-        let mut placing = Placing {
-            head,
-            clock,
-            versions,
-            repeated,
-        };
-        let outcomes = placing.all(&groups)?;
-        if placing.head.size == head.size {
-            return Ok(outcomes);
-        }
         let mut vault = self
             .vault
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(failed("lock the vault"))?;
+        let erased = erased_keys(&mut vault, &groups).await?;
+        let mut placing = Placing {
+            head,
+            clock,
+            versions,
+            repeated,
+            erased,
+        };
+        let outcomes = placing.all(&groups)?;
+        if placing.head.size == head.size {
+            return Ok(outcomes);
+        }
+        refuse_retired(&mut vault, wrapped_keys(&groups)).await?;
         let (sealed, entries) = tokio::join!(
             insert_vault(&mut vault, head.size, &groups, &outcomes),
             insert_entries(&mut ledger, &groups, &outcomes),
@@ -365,7 +305,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries"))?;
-        Ok(rows.iter().map(stored_entry).collect())
+        rows.iter().map(stored_entry).collect()
     }
 
     async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>> {
@@ -382,13 +322,15 @@ impl Store for SqliteStore {
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries"))?;
-        let entry_row = |row: &SqliteRow| EntryRow {
-            position: position_of(row.get(0)),
-            bytes: row.get(1),
-            aggregate_type: row.get(2),
-            sequence: position_of(row.get(3)),
+        let entry_row = |row: &SqliteRow| {
+            Ok(EntryRow {
+                position: position_of(get(row, 0)?),
+                bytes: get(row, 1)?,
+                aggregate_type: get(row, 2)?,
+                sequence: position_of(get(row, 3)?),
+            })
         };
-        Ok(rows.iter().map(entry_row).collect())
+        rows.iter().map(entry_row).collect()
     }
 
     async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>> {
@@ -403,9 +345,9 @@ impl Store for SqliteStore {
         .map_err(failed("read streams"))?;
         let mut streams: HashMap<Uuid, Vec<StoredEntry>> = HashMap::new();
         for row in &rows {
-            let id: String = row.get(2);
+            let id: String = get(row, 2)?;
             let id = Uuid::from_str(&id).unwrap_or_default();
-            streams.entry(id).or_default().push(stored_entry(row));
+            streams.entry(id).or_default().push(stored_entry(row)?);
         }
         Ok(streams)
     }
@@ -421,7 +363,7 @@ impl Store for SqliteStore {
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries of a type"))?;
-        Ok(rows.iter().map(stored_entry).collect())
+        rows.iter().map(stored_entry).collect()
     }
 
     async fn repeated(&self, keys: &[[u8; 16]]) -> Result<Repeated> {
@@ -438,10 +380,9 @@ impl Store for SqliteStore {
             .fetch_all(&self.ledger)
             .await
             .map_err(failed("read idempotency keys"))?;
-        Ok(rows
-            .iter()
-            .map(|row| (row.get(0), row.get(1), position_of(row.get(2))))
-            .collect())
+        rows.iter()
+            .map(|row| Ok((get(row, 0)?, get(row, 1)?, position_of(get(row, 2)?))))
+            .collect()
     }
 
     async fn checkpoints(&self) -> Result<Vec<(u64, Vec<u8>)>> {
@@ -449,10 +390,9 @@ impl Store for SqliteStore {
             .fetch_all(&self.ledger)
             .await
             .map_err(failed("read checkpoints"))?;
-        Ok(rows
-            .iter()
-            .map(|row| (position_of(row.get(0)), row.get(1)))
-            .collect())
+        rows.iter()
+            .map(|row| Ok((position_of(get(row, 0)?), get(row, 1)?)))
+            .collect()
     }
 
     async fn newest_checkpoint(&self) -> Result<Option<(u64, Vec<u8>)>> {
@@ -460,7 +400,8 @@ impl Store for SqliteStore {
             .fetch_optional(&self.ledger)
             .await
             .map_err(failed("read the newest checkpoint"))?;
-        Ok(row.map(|row| (position_of(row.get(0)), row.get(1))))
+        let note = |row| Ok((position_of(get(&row, 0)?), get(&row, 1)?));
+        row.map(note).transpose()
     }
 
     async fn save_checkpoint(&self, size: u64, note: &[u8], tiles: &[StoredTile]) -> Result<()> {
@@ -504,12 +445,14 @@ impl Store for SqliteStore {
             .fetch_all(&self.ledger)
             .await
             .map_err(failed("read tiles"))?;
-        let tile = |row: &SqliteRow| StoredTile {
-            level: u8::try_from(row.get::<i64, _>(0)).unwrap_or(u8::MAX),
-            number: position_of(row.get(1)),
-            hashes: row.get(2),
+        let tile = |row: &SqliteRow| {
+            Ok(StoredTile {
+                level: u8::try_from(get::<i64>(row, 0)?).unwrap_or(u8::MAX),
+                number: position_of(get(row, 1)?),
+                hashes: get(row, 2)?,
+            })
         };
-        Ok(rows.iter().map(tile).collect())
+        rows.iter().map(tile).collect()
     }
 
     async fn complaints(&self) -> Result<Vec<String>> {
@@ -517,9 +460,9 @@ impl Store for SqliteStore {
     }
 }
 
-fn stored_entry(row: &SqliteRow) -> StoredEntry {
-    StoredEntry {
-        position: position_of(row.get(0)),
-        bytes: row.get(1),
-    }
+fn stored_entry(row: &SqliteRow) -> Result<StoredEntry> {
+    Ok(StoredEntry {
+        position: position_of(get(row, 0)?),
+        bytes: get(row, 1)?,
+    })
 }

@@ -4,16 +4,12 @@
 //! out: `Disclosed`, one entry for one unsealing run. What may fail: no purpose, no record, no
 //! slot. What must stay true: a list of more than 100 records is their count and a root.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::NamedRecords;
+use super::{NamedRecords, aggregate, domain_event};
 use crate::ledger::commitment::Commitments;
 use crate::model::slot::Slot;
-
-use super::domain_event;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,25 +106,16 @@ impl Disclosure {
     }
 }
 
-impl Aggregate for Disclosure {
-    const TYPE: &'static str = "disclosure";
-    type Command = DisclosureCommand;
-    type Event = DisclosureEvent;
-    type Error = DisclosureError;
-    type Services = ();
+aggregate!(
+    Disclosure,
+    "disclosure",
+    DisclosureCommand,
+    DisclosureEvent,
+    DisclosureError
+);
 
-    async fn handle(
-        &mut self,
-        command: Self::Command,
-        (): &Self::Services,
-        sink: &EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        let event = self.decide(command)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
+impl Disclosure {
+    fn evolve(&mut self, event: &DisclosureEvent) {
         let DisclosureEvent::Disclosed { .. } = event;
         self.disclosed = true;
     }

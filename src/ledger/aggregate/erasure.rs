@@ -5,11 +5,9 @@
 //! may fail: fewer than two different approvers, no key id or more than 100, no ground. What must
 //! stay true: nothing in the entry says which records, except to who holds the vault.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use super::domain_event;
+use super::{aggregate, domain_event, is_slug};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,8 +94,7 @@ impl Erasure {
         if first.trim().is_empty() || second.trim().is_empty() || first == second {
             return Err(ErasureError::Approvers);
         }
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-        if legal_basis.is_empty() || legal_basis.len() > 64 || !legal_basis.bytes().all(allowed) {
+        if !is_slug(&legal_basis) {
             return Err(ErasureError::LegalBasis);
         }
         key_ids.sort_unstable();
@@ -118,25 +115,16 @@ impl Erasure {
     }
 }
 
-impl Aggregate for Erasure {
-    const TYPE: &'static str = "erasure";
-    type Command = ErasureCommand;
-    type Event = ErasureEvent;
-    type Error = ErasureError;
-    type Services = ();
+aggregate!(
+    Erasure,
+    "erasure",
+    ErasureCommand,
+    ErasureEvent,
+    ErasureError
+);
 
-    async fn handle(
-        &mut self,
-        command: Self::Command,
-        (): &Self::Services,
-        sink: &EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        let event = self.decide(command)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
+impl Erasure {
+    fn evolve(&mut self, event: &ErasureEvent) {
         let ErasureEvent::Erased { .. } = event;
         self.erased = true;
     }

@@ -4,14 +4,11 @@
 //! name. What goes out: `Finished`. What may fail: counts that do not add up, a second finish.
 //! What must stay true: `read = recorded + replayed + refused`.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+use super::{aggregate, domain_event};
 use crate::ledger::commitment::Commitments;
 use crate::model::slot::Slot;
-
-use super::domain_event;
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,25 +108,10 @@ impl Import {
     }
 }
 
-impl Aggregate for Import {
-    const TYPE: &'static str = "import";
-    type Command = ImportCommand;
-    type Event = ImportEvent;
-    type Error = ImportError;
-    type Services = ();
+aggregate!(Import, "import", ImportCommand, ImportEvent, ImportError);
 
-    async fn handle(
-        &mut self,
-        command: Self::Command,
-        (): &Self::Services,
-        sink: &EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        let event = self.decide(command)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
+impl Import {
+    fn evolve(&mut self, event: &ImportEvent) {
         let ImportEvent::Finished { .. } = event;
         self.finished = true;
     }

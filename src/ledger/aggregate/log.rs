@@ -1,15 +1,14 @@
 //! The log itself: entry 0 names its origin, its clock and its first key; later ones its keys.
 //!
-//! What comes in: the opening of a ledger, and changes of its signing keys. What goes out:
-//! `Opened`, `KeyAdded`, `KeyRetired`. What may fail: a second opening, an unknown or last key.
-//! What must stay true: whether the clock is simulated is said in entry 0 and never changes.
+//! What comes in: the opening of a ledger, changes of its signing keys, rotations of the master
+//! key. What goes out: `Opened`, `KeyAdded`, `KeyRetired`, `MasterKeyRotated`. What may fail: a
+//! second opening, an unknown or last key, a master key whose number does not go up. What must
+//! stay true: whether the clock is simulated is said in entry 0 and never changes.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::domain_event;
+use super::{aggregate, domain_event, is_exact};
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,9 +38,18 @@ pub enum LogEvent {
         /// The key.
         verifier_key: String,
     },
+    /// The keys of records are wrapped under another master key; the older are destroyed.
+    MasterKeyRotated {
+        /// The number of the one before.
+        from: u32,
+        /// How many wrapped keys of records and years there were.
+        records: u64,
+        /// The number of the new one.
+        to: u32,
+    },
 }
 
-domain_event!(LogEvent: Opened, KeyAdded, KeyRetired);
+domain_event!(LogEvent: Opened, KeyAdded, KeyRetired, MasterKeyRotated);
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +77,15 @@ pub enum LogCommand {
         /// The key.
         verifier_key: String,
     },
+    /// Say that the keys of records are wrapped under another master key.
+    RotateMasterKey {
+        /// The number of the one before.
+        from: u32,
+        /// How many wrapped keys there are.
+        records: u64,
+        /// The number of the new one.
+        to: u32,
+    },
 }
 
 /// Why it refuses.
@@ -89,6 +106,17 @@ pub enum LogError {
     /// It is the only one.
     #[error("this is the only key that signs; add another first")]
     LastKey,
+    /// The number does not go up.
+    #[error("master key {to} does not follow master key {from}; numbers only go up")]
+    MasterKeyOrder {
+        /// The one before, as the log or the caller says.
+        from: u32,
+        /// The one that should follow.
+        to: u32,
+    },
+    /// More than 2^53.
+    #[error("{0} wrapped keys are more than an entry can state exactly (2^53)")]
+    TooLarge(u64),
 }
 
 /// The state of the stream.
@@ -102,6 +130,8 @@ pub struct Log {
     pub simulated_clock: bool,
     /// Names the ledger.
     pub ledger_id: Option<Uuid>,
+    /// The number of the master key after the last rotation; none before the first.
+    pub master_key: Option<u32>,
 }
 
 impl Log {
@@ -144,30 +174,25 @@ impl Log {
             }
             LogCommand::RetireKey { .. } if self.verifier_keys.len() == 1 => Err(LogError::LastKey),
             LogCommand::RetireKey { verifier_key } => Ok(LogEvent::KeyRetired { verifier_key }),
+            LogCommand::RotateMasterKey { from, records, to } => {
+                let from = from.max(self.master_key.unwrap_or(0));
+                if to <= from {
+                    return Err(LogError::MasterKeyOrder { from, to });
+                }
+                if !is_exact(records) {
+                    return Err(LogError::TooLarge(records));
+                }
+                Ok(LogEvent::MasterKeyRotated { from, records, to })
+            }
             LogCommand::Open { .. } => Err(LogError::AlreadyOpen),
         }
     }
 }
 
-impl Aggregate for Log {
-    const TYPE: &'static str = "ledger";
-    type Command = LogCommand;
-    type Event = LogEvent;
-    type Error = LogError;
-    type Services = ();
+aggregate!(Log, "ledger", LogCommand, LogEvent, LogError);
 
-    async fn handle(
-        &mut self,
-        command: Self::Command,
-        (): &Self::Services,
-        sink: &EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        let event = self.decide(command)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
+impl Log {
+    fn evolve(&mut self, event: &LogEvent) {
         match event {
             LogEvent::Opened {
                 ledger_id,
@@ -176,15 +201,16 @@ impl Aggregate for Log {
                 verifier_key,
                 ..
             } => {
-                self.ledger_id = Some(ledger_id);
-                self.origin = Some(origin);
-                self.simulated_clock = simulated_clock;
-                self.verifier_keys.push(verifier_key);
+                self.ledger_id = Some(*ledger_id);
+                self.origin = Some(origin.clone());
+                self.simulated_clock = *simulated_clock;
+                self.verifier_keys.push(verifier_key.clone());
             }
-            LogEvent::KeyAdded { verifier_key } => self.verifier_keys.push(verifier_key),
+            LogEvent::KeyAdded { verifier_key } => self.verifier_keys.push(verifier_key.clone()),
             LogEvent::KeyRetired { verifier_key } => {
-                self.verifier_keys.retain(|key| *key != verifier_key);
+                self.verifier_keys.retain(|key| key != verifier_key);
             }
+            LogEvent::MasterKeyRotated { to, .. } => self.master_key = Some(*to),
         }
     }
 }
@@ -226,6 +252,39 @@ mod tests {
         assert_eq!(given(vec![], open()), Ok(vec![opened()]));
         assert_eq!(given(vec![opened()], open()), Err(LogError::AlreadyOpen));
         assert!(crate::ledger::canonical::to_bytes(&opened()).is_ok());
+    }
+
+    #[test]
+    fn master_keys_follow_each_other() {
+        use crate::ledger::aggregate::testing::{TOO_LARGE, accepts, refuses};
+
+        let rotate = |from, to| LogCommand::RotateMasterKey {
+            from,
+            records: 7,
+            to,
+        };
+        let rotated = |from, to| LogEvent::MasterKeyRotated {
+            from,
+            records: 7,
+            to,
+        };
+        refuses::<Log>(&[], rotate(1, 2), LogError::NotOpen);
+        accepts::<Log>(&[opened()], rotate(1, 2), rotated(1, 2));
+        let after = [opened(), rotated(1, 2)];
+        accepts::<Log>(&after, rotate(2, 3), rotated(2, 3));
+        for (from, to) in [(1, 2), (2, 2), (3, 3)] {
+            let error = LogError::MasterKeyOrder {
+                from: from.max(2),
+                to,
+            };
+            refuses::<Log>(&after, rotate(from, to), error);
+        }
+        let command = LogCommand::RotateMasterKey {
+            from: 1,
+            records: TOO_LARGE,
+            to: 2,
+        };
+        refuses::<Log>(&[opened()], command, LogError::TooLarge(TOO_LARGE));
     }
 
     #[test]

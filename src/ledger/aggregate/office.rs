@@ -4,11 +4,9 @@
 //! names of what changed. What may fail: registering twice, changing what is not registered or
 //! nothing. What must stay true: the code never changes.
 
-use cqrs_es::Aggregate;
-use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
-use super::domain_event;
+use super::{aggregate, domain_event};
 use crate::model::office::OfficeFields;
 
 /// What happened to an office.
@@ -113,25 +111,10 @@ impl Office {
     }
 }
 
-impl Aggregate for Office {
-    const TYPE: &'static str = "office";
-    type Command = OfficeCommand;
-    type Event = OfficeEvent;
-    type Error = OfficeError;
-    type Services = ();
+aggregate!(Office, "office", OfficeCommand, OfficeEvent, OfficeError);
 
-    async fn handle(
-        &mut self,
-        command: Self::Command,
-        (): &Self::Services,
-        sink: &EventSink<Self>,
-    ) -> Result<(), Self::Error> {
-        let event = self.decide(command)?;
-        sink.write(event, self).await;
-        Ok(())
-    }
-
-    fn apply(&mut self, event: Self::Event) {
+impl Office {
+    fn evolve(&mut self, event: &OfficeEvent) {
         self.office = Some(event.office().clone());
     }
 }
