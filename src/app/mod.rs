@@ -9,6 +9,7 @@ pub mod erase;
 pub mod error;
 pub mod home;
 pub mod importing;
+pub mod proofs;
 pub mod reading;
 pub mod records;
 
