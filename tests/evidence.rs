@@ -10,8 +10,6 @@
 )]
 
 mod harness;
-#[path = "support/program.rs"]
-mod program;
 
 use std::path::Path;
 use std::process::Command;
@@ -22,7 +20,6 @@ use vitaledger::app::App;
 use vitaledger::audit::evidence::{
     Disclosed, EvidenceError, PackError, Part, Verdict, check, pack, unpack,
 };
-use vitaledger::model::entry::Entry;
 use vitaledger::model::slot::Slot;
 use vitaledger::seal::cosignature::CosigningKey;
 use vitaledger::seal::policy::{Policy, Refusal};
@@ -257,7 +254,11 @@ async fn edited_fields_are_refused() {
         matches!(refused, EvidenceError::DisclosedForm(_)),
         "{refused}"
     );
-    // The page and the instructions say what follows, or the bundle is refused.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_and_the_instructions_say_what_follows() {
+    let case = case().await;
     let refused = case.after_edit("summary.html", "3100", "3500");
     assert!(matches!(
         refused,
@@ -335,7 +336,7 @@ async fn bundles_of_other_records_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn proofs_of_other_entries_and_sizes_are_refused() {
+async fn proofs_of_other_entries_are_refused() {
     let case = case().await;
     let [first, second] = case.positions()[..] else {
         panic!()
@@ -373,7 +374,13 @@ async fn proofs_of_other_entries_and_sizes_are_refused() {
         matches!(refused, EvidenceError::NotIncluded { .. }),
         "{refused}"
     );
-    // Against a checkpoint of another size, of the same log, properly signed.
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_of_other_sizes_are_refused() {
+    let case = case().await;
+    let first = case.positions()[0];
+    let one = format!("proofs/{first}.tlog-proof");
     let app = App::open(&case.place.path().join("ledger")).await.unwrap();
     let before = app.prove(&first.to_string()).await.unwrap().proof;
     let values = harness::birth("E1", "3000");
@@ -574,76 +581,4 @@ fn shell(folder: &Path, script: &str) -> bool {
         .output()
         .unwrap();
     output.status.success()
-}
-
-#[test]
-fn the_commands_say_what_they_found() {
-    let home = program::Home::new();
-    let birth = "record birth source_record_id=B1 source=village office=990101100001 occurred_on=2014-06-01 reported_on=2014-06-03 sex=F child_name=张小花";
-    home.run(&birth.split(' ').collect::<Vec<_>>()).ok();
-    let make = ["evidence", "birth/village/B1", "-o", "b1.zip"];
-    home.run(&[&make[..], &["--disclose", "child_name"]].concat())
-        .ends(2);
-    let asked = ["--disclose", "child_name", "--purpose", "complaint 12"];
-    let made = home.run(&[&make[..], &asked].concat()).ok();
-    assert!(
-        made.err.contains("sealed fields are disclosed"),
-        "{}",
-        made.err
-    );
-    // Nothing is overwritten, and nothing recorded for it.
-    let entries = home.entries();
-    home.run(&[&make[..], &asked].concat()).ends(1);
-    assert_eq!(home.entries(), entries);
-    let checked = ["check-evidence", "b1.zip"];
-    let good = home
-        .run(&[&checked[..], &["--key", "ledger/log.vkey"]].concat())
-        .ok();
-    assert!(
-        good.out.contains("张小花") && good.out.contains("ok:"),
-        "{}",
-        good.out
-    );
-    let zh = home
-        .run(
-            &[
-                &["--lang", "zh"],
-                &checked[..],
-                &["--key", "ledger/log.vkey"],
-            ]
-            .concat(),
-        )
-        .ok();
-    assert!(zh.out.contains("通过"), "{}", zh.out);
-    let json = home.run(&[&["--json"], &checked[..]].concat()).ends(13);
-    assert_eq!(
-        json.json()["evidence"]["trust_root_came_with_the_bundle"],
-        true
-    );
-    home.run(&[&checked[..], &["--key", "nonsense"]].concat())
-        .ends(2);
-    let other = [
-        "--key",
-        "ledger/log.vkey",
-        "--record",
-        "018f0000-0000-7000-8000-000000000000",
-    ];
-    let refused = home.run(&[&checked[..], &other].concat()).ends(11);
-    assert!(refused.err.contains("about record"), "{}", refused.err);
-    home.write("tlog-policy", "quorum none\n");
-    home.run(&[&checked[..], &["--policy", "tlog-policy"]].concat())
-        .ends(2);
-    home.write("b1.zip", "PK");
-    let refused = home
-        .run(&[&checked[..], &["--key", "ledger/log.vkey"]].concat())
-        .ends(11);
-    assert!(
-        refused.err.contains("not packed as evidence"),
-        "{}",
-        refused.err
-    );
-    let entry = home
-        .run(&["--json", "log", "--from", "0", "--limit", "1"])
-        .ok();
-    assert!(Entry::parse(entry.out.trim_end().as_bytes()).is_ok());
 }

@@ -10,8 +10,6 @@
 )]
 
 mod harness;
-#[path = "support/program.rs"]
-mod program;
 
 use std::fs;
 use std::path::Path;
@@ -199,104 +197,4 @@ async fn a_quorum_is_asked_of_an_exported_log() {
     let wrong = judged().await.wrong.unwrap();
     assert!(wrong.what.contains("cosignature of witness w1"), "{wrong}");
     app.close().await;
-}
-
-#[test]
-fn the_commands_prove_and_refuse() {
-    let home = program::Home::new();
-    let birth = "record birth source_record_id=B1 source=village office=990101100001 occurred_on=2014-06-01 reported_on=2014-06-03 sex=F weight_g=3100";
-    home.run(&birth.split(' ').collect::<Vec<_>>()).ok();
-    home.write("kept.note", home.run(&["checkpoint"]).ok().out);
-    let correct = "correct birth birth/village/B1 weight_g=3200 --reason misread";
-    home.run(&correct.split(' ').collect::<Vec<_>>()).ok();
-    let prove = [
-        "prove",
-        "birth/village/B1",
-        "-o",
-        "b1.tlog-proof",
-        "--entry",
-        "b1.json",
-    ];
-    let proved = home.run(&prove).ok();
-    assert!(
-        proved.err.contains("the record's entries are at"),
-        "{}",
-        proved.err
-    );
-    home.run(&prove).ends(1);
-    let check = |proof: &str, entry: &str| {
-        home.run(&[
-            "check-proof",
-            proof,
-            "--entry",
-            entry,
-            "--key",
-            "ledger/log.vkey",
-        ])
-    };
-    check("b1.tlog-proof", "b1.json").ok();
-    home.write(
-        "b2.json",
-        fs::read_to_string(home.path().join("b1.json"))
-            .unwrap()
-            .replace("3200", "3300"),
-    );
-    let refused = check("b1.tlog-proof", "b2.json").ends(11);
-    assert!(refused.err.contains("does not hold"), "{}", refused.err);
-    home.run(&["check-proof", "b1.tlog-proof", "--entry", "b1.json"])
-        .ends(2);
-    let text = home.run(&["prove", "0"]).ok().out;
-    assert!(
-        text.starts_with("c2sp.org/tlog-proof@v1\nindex 0\n"),
-        "{text}"
-    );
-    for missing in ["99", "birth/village/B9", "nonsense"] {
-        home.run(&["prove", missing]).ends(2);
-    }
-    let since = ["--since", "kept.note"];
-    let verified = home.run(&[&["verify"], &since[..]].concat()).ok();
-    assert!(
-        verified.out.contains("extends the kept checkpoint"),
-        "{}",
-        verified.out
-    );
-    home.run(&[
-        "verify",
-        "ledger",
-        "--against",
-        "kept.note",
-        "--key",
-        "ledger/log.vkey",
-    ])
-    .ok();
-    home.run(&["export-log", "out"]).ok();
-    home.run(&["export-log", "ledger"]).ends(2);
-    home.run(&["verify", "out"]).ends(2);
-    let exported = ["--json", "verify", "out", "--key", "ledger/log.vkey"];
-    let verified = home.run(&[&exported[..], &since].concat()).ok().json();
-    assert_eq!(verified["exported"]["wrong"], serde_json::Value::Null);
-    assert!(verified["exported"]["extends"].is_u64());
-    fs::remove_file(
-        home.path()
-            .join("out/tile/0/000.p")
-            .read_dir()
-            .unwrap()
-            .next()
-            .unwrap()
-            .unwrap()
-            .path(),
-    )
-    .unwrap();
-    let wrong = home
-        .run(&["verify", "out", "--key", "ledger/log.vkey"])
-        .ends(11);
-    assert!(
-        wrong.err.contains("position 0: tile/0/000.p"),
-        "{}",
-        wrong.err
-    );
-    fs::remove_file(home.path().join("out/checkpoint")).unwrap();
-    home.run(&["verify", "out", "--key", "ledger/log.vkey"])
-        .ends(11);
-    home.run(&["verify", "nowhere"]).ends(2);
 }
