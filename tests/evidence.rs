@@ -224,6 +224,7 @@ async fn edited_fields_are_refused() {
         .next()
         .unwrap();
     changed(case.after_edit(json, salt, &"0".repeat(64)), first);
+    changed(case.after_edit(json, salt, &salt.to_uppercase()), first);
     changed(
         case.after_edit(json, &format!("\"position\":{first}"), "\"position\":0"),
         0,
@@ -422,7 +423,7 @@ async fn proofs_of_other_sizes_are_refused() {
 fn cosigned(bundle: &[u8], witnesses: &[&CosigningKey]) -> Vec<u8> {
     let mut parts = unpack(bundle).unwrap();
     let note = String::from_utf8(part(&mut parts, "checkpoint").clone()).unwrap();
-    let body = &note[..note.rfind("\n\n").unwrap() + 1];
+    let body = &note[..=note.rfind("\n\n").unwrap()];
     let lines: String = witnesses
         .iter()
         .map(|key| key.cosign(body, 1_700_000_000))

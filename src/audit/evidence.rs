@@ -406,6 +406,10 @@ fn committed(bytes: &[u8], field: &Disclosed) -> Option<bool> {
     let commitments = event.into_values().next()?.commitments;
     let mut salt = [0; 32];
     hex::decode_to_slice(&field.salt, &mut salt).ok()?;
+    if hex::encode(salt) != field.salt {
+        // Digits in upper case are a second spelling.
+        return None;
+    }
     let mut event_id = [0; 36];
     entry.event_id.hyphenated().encode_lower(&mut event_id);
     let found = commit(&salt, &event_id, field.slot, field.value.as_deref());

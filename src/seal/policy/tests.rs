@@ -38,10 +38,11 @@ fn two_levels(log: &SigningKey, all: &[CosigningKey]) -> String {
         "# whom we trust\n\nlog {} https://log.example/\n",
         log.verifier_key()
     );
-    for (index, key) in all.iter().enumerate() {
+    let lines = (0..).zip(all).map(|(index, key)| {
         let group = if index < 3 { 'X' } else { 'Y' };
-        text += &format!("\twitness {group}{} {}\n", index % 3 + 1, key.witness_key());
-    }
+        format!("\twitness {group}{} {}\n", index % 3 + 1, key.witness_key())
+    });
+    text.extend(lines);
     text + "group X-witnesses 2 X1 X2 X3\ngroup Y-witnesses any Y1 Y2 Y3\n\
             group X-and-Y all X-witnesses Y-witnesses\n  quorum X-and-Y \n"
 }
