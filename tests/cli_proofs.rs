@@ -120,6 +120,7 @@ fn evidence_is_made_and_checked() {
         "{}",
         good.out
     );
+    assert!(good.out.contains("quorum none"), "{}", good.out);
     let zh = check(&["--lang", "zh", KEY[0], KEY[1]]).ok();
     assert!(
         zh.out.contains("通过") && zh.out.contains("更正"),

@@ -172,6 +172,22 @@ async fn an_export_that_was_broken_off_is_taken_up_again() {
         contents(&out)[Path::new("checkpoint")],
         whole[Path::new("checkpoint")]
     );
+    // Killed before the end of a later one: everything new is there but the checkpoint.
+    for number in 0..3 {
+        add_birth(&ledger, &format!("K{number}")).await;
+    }
+    let newer = place.path().join("newer");
+    export(&ledger, &newer).await.unwrap();
+    for (name, bytes) in contents(&newer) {
+        if name.as_os_str() != "checkpoint" {
+            fs::create_dir_all(out.join(&name).parent().unwrap()).unwrap();
+            fs::write(out.join(&name), bytes).unwrap();
+        }
+    }
+    let report = checked(&out, &policy).await;
+    assert!(report.wrong.is_none() && report.size < checked(&newer, &policy).await.size);
+    export(&ledger, &out).await.unwrap();
+    assert_eq!(checked(&out, &policy).await, checked(&newer, &policy).await);
     // While another one writes, nobody else does.
     let writer = FolderWriter::open(LogFolder::new(&out)).unwrap();
     add_birth(&ledger, "E1").await;

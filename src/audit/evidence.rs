@@ -88,6 +88,8 @@ pub struct Verdict {
     pub facts: Facts,
     /// Witnesses that cosigned the checkpoint, and when.
     pub cosignatures: Vec<Cosignature>,
+    /// Whom the sender trusts: shown, and believed only when the reader brought nothing.
+    pub sender_policy: String,
     /// Whether the reader brought no key: then the bundle agrees with itself, and no more is known.
     pub trust_root_came_with_the_bundle: bool,
 }
@@ -457,6 +459,7 @@ pub fn check(
     Ok(Verdict {
         facts,
         cosignatures: accepted.cosignatures,
+        sender_policy: String::from_utf8_lossy(&evidence.policy).into_owned(),
         trust_root_came_with_the_bundle: trusted.is_none(),
     })
 }

@@ -363,6 +363,13 @@ fn tell(verdict: &Verdict, output: &Output) {
         }
     }
     cosigned(&verdict.cosignatures, output);
+    output.data(output.pick(
+        "the sender's policy (shown, not believed):",
+        "发送方的信任策略（仅供对照，不作依据）：",
+    ));
+    for line in verdict.sender_policy.lines() {
+        output.data(&format!("    {}", harmless(line)));
+    }
     if !verdict.trust_root_came_with_the_bundle {
         output.data(output.pick(
             "ok: the entries are in the log, unchanged; disclosed values are those committed to",

@@ -218,7 +218,8 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 /// Reads a file up to one byte more than it may have.
 fn bounded(file: &mut File, most: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    let stated = file.metadata()?.len().min(most);
+    let mut bytes = Vec::with_capacity(usize::try_from(stated).unwrap_or(0) + 1);
     file.take(most + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
