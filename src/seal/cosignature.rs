@@ -209,6 +209,17 @@ mod tests {
         assert_eq!(message(BODY, 1_679_315_147), expected.into_bytes());
     }
 
+    /// A checkpoint of a public log, as a public witness cosigned it on 2 August 2026.
+    #[test]
+    fn a_cosignature_of_a_public_witness_is_verified() {
+        let witness: WitnessKey = "witness.navigli.sunlight.geomys.org+a3e00fe2+BNy/co4C1Hn1p+INwJrfUlgz7W55dSZReusH/GhUhJ/G".parse().unwrap();
+        let body = "coachandhorses2026h1.staging.certificate.transparency.goog\n185550722\nYXAM0VmnrfvLaBCOOYSJhCaE5F10oGBOo+hkbDa1kng=\n";
+        let line = "— witness.navigli.sunlight.geomys.org o+AP4gAAAABqb7DzNrGFRJnQ9vrJ8xpnwZytnr/ZYczDIsvwvouiSjwOjn7a72ccxBk+lKnZ7dKqkYKER1s/KxLTaVwQD7lJZTC/CQ==\n";
+        assert_eq!(witness.verify(body, &signature(line)), Some(1_785_704_691));
+        let other = body.replace("185550722", "185550723");
+        assert_eq!(witness.verify(&other, &signature(line)), None);
+    }
+
     #[test]
     fn a_cosignature_tells_its_time_and_holds_for_its_text_alone() {
         let witness = key();
