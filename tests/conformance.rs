@@ -10,6 +10,8 @@
     reason = "a test fails where it stands, and its texts are short"
 )]
 
+#[path = "support/postgres.rs"]
+mod server;
 #[path = "support/suite.rs"]
 mod suite;
 
@@ -17,10 +19,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{Connection, Executor};
+use sqlx::{Connection, Executor, PgConnection};
 use suite::Backend;
 use tempfile::TempDir;
 use uuid::Uuid;
+use vitaledger::store::postgres::{PATIENCE, PostgresStore};
 use vitaledger::store::sqlite::SqliteStore;
 use vitaledger::store::{Store, Vault};
 
@@ -89,22 +92,96 @@ impl Backend for Sqlite {
     }
 }
 
-/// A test per case, each on a fresh backend.
-macro_rules! conforms {
-    ($name:ident: $fresh:expr => $($case:ident)+) => {
-        mod $name {
+struct Postgres {
+    address: String,
+    ledger_id: Uuid,
+    store: Arc<PostgresStore>,
+}
+
+impl Postgres {
+    async fn fresh() -> Self {
+        let address = server::database().await;
+        let ledger_id = Uuid::new_v8([7; 16]);
+        PostgresStore::create(&address, ledger_id).await.unwrap();
+        let store = Arc::new(PostgresStore::open(&address, PATIENCE).await.unwrap());
+        Self {
+            address,
+            ledger_id,
+            store,
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Postgres {
+    fn store(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn vault(&self) -> Arc<dyn Vault> {
+        self.store.clone()
+    }
+
+    fn ledger_id(&self) -> Uuid {
+        self.ledger_id
+    }
+
+    async fn tamper(&self, statement: &str) -> Result<u64, String> {
+        // As the owner of the tables, who has every right.
+        let mut connection = PgConnection::connect(&self.address).await.unwrap();
+        connection
+            .execute("SET search_path = vitaledger")
+            .await
+            .unwrap();
+        let done = connection.execute(statement).await;
+        done.map(|done| done.rows_affected())
+            .map_err(|error| error.to_string())
+    }
+
+    async fn orphan(&self, position: u64) {
+        let mut connection = PgConnection::connect(&self.address).await.unwrap();
+        let position = i64::try_from(position).unwrap();
+        for statement in [
+            "INSERT INTO vitaledger_vault.sealed (position, key_id, keys, slots, content, flags, mac)
+             VALUES ($1, '0', '0', '0', '0', 0, '0')",
+            "INSERT INTO vitaledger_vault.token (position, tokens) VALUES ($1, '0')",
+            "INSERT INTO vitaledger_vault.woman_token (position, year, token, mac)
+             VALUES ($1, 2014, '0', '0')",
+        ] {
+            sqlx::query(statement)
+                .bind(position)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+    }
+}
+
+/// A test per case and backend, each on a fresh one.
+macro_rules! conform {
+    ($($case:ident)+) => {
+        mod sqlite {
             use super::*;
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
                 async fn $case() {
-                    suite::$case(&$fresh.await).await;
+                    suite::$case(&Sqlite::fresh().await).await;
+                }
+            )+
+        }
+        mod postgres {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $case() {
+                    suite::$case(&Postgres::fresh().await).await;
                 }
             )+
         }
     };
 }
 
-conforms! { sqlite: Sqlite::fresh() =>
+conform! {
     positions_are_gapless
     a_loser_fails_alone_and_as_a_whole
     versions_conflict_within_and_across_batches

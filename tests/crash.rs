@@ -103,7 +103,7 @@ async fn one_ledger(root: &Path, rows: u64, simulated_clock: bool, rng: &mut imp
     let ledger = root.join("ledger");
     let options = InitOptions {
         simulated_clock,
-        origin: None,
+        ..InitOptions::default()
     };
     App::init(&ledger, &options).await.unwrap().close().await;
     let printed = root.join("printed");

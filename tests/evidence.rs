@@ -444,6 +444,7 @@ async fn keys_and_quorums_are_the_readers() {
     let options = vitaledger::app::InitOptions {
         simulated_clock: true,
         origin: Some(case.verdict().facts.origin),
+        ..vitaledger::app::InitOptions::default()
     };
     let app = App::init(&stranger, &options).await.unwrap();
     let answer = app

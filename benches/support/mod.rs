@@ -134,6 +134,7 @@ pub async fn import(folder: &Path, name: &str, simulated_clock: bool) -> Result<
     let options = InitOptions {
         simulated_clock,
         origin: None,
+        ..InitOptions::default()
     };
     let app = App::init(&folder.join(name), &options).await?;
     let options = ImportOptions {

@@ -163,7 +163,9 @@ fn export_code(error: &ExportError) -> u8 {
 fn store_code(error: &StoreError) -> u8 {
     match error {
         error if error.is_integrity() => exit::INTEGRITY,
-        StoreError::Missing { .. } | StoreError::Exists { .. } => exit::USAGE,
+        StoreError::Missing { .. } | StoreError::Exists { .. } | StoreError::Address { .. } => {
+            exit::USAGE
+        }
         _ => exit::UNAVAILABLE,
     }
 }

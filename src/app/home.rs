@@ -1,8 +1,8 @@
 //! The folder of a ledger.
 //!
 //! ```text
-//! ledger/ledger.db         entries, checkpoints, hash tiles
-//! ledger/vault.db          sealed fields, tokens
+//! ledger/ledger.db         entries, checkpoints, hash tiles       } or both in a database of a
+//! ledger/vault.db          sealed fields, tokens                  } PostgreSQL server
 //! ledger/registers/        derived; may be deleted
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
 //! ledger/keys/master.keys  wrap the records' keys, one per line    0600
@@ -38,8 +38,8 @@ use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::{SigningKey, VerifierKey};
 use crate::seal::sealer::Sealer;
 use crate::seal::state::{SignedState, StateFile};
-use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, Vault};
+use crate::store::location::Location;
+use crate::store::{Database, Store, StoreError, Vault};
 
 /// How a ledger is to be.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +48,8 @@ pub struct InitOptions {
     pub simulated_clock: bool,
     /// The origin line of its checkpoints; made up from its id when not given.
     pub origin: Option<String>,
+    /// Where its databases are to be.
+    pub store: Location,
 }
 
 /// An open ledger with everything that belongs to it.
@@ -66,7 +68,7 @@ pub struct App {
     pub verifier_keys: Vec<VerifierKey>,
     /// The acting person or system.
     pub actor: String,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Database>,
 }
 
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
@@ -145,13 +147,9 @@ impl App {
         ] {
             if path.exists() {
                 let path = path.display().to_string();
-                return Err(crate::store::StoreError::Exists { path }.into());
+                return Err(StoreError::Exists { path }.into());
             }
         }
-        fs::create_dir_all(&keys).map_err(failed("create", &keys))?;
-        #[cfg(unix)]
-        fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o700))
-            .map_err(failed("protect", &keys))?;
         let ledger_id = Uuid::new_v8(rand::random());
         let origin = options.origin.clone().unwrap_or_else(|| {
             let clock = if options.simulated_clock {
@@ -163,6 +161,13 @@ impl App {
         });
         let signing = SigningKey::generate(&mut OsRng, &origin)
             .map_err(|error| AppError::Usage(format!("the origin cannot be used: {error}")))?;
+        // Before any key: a server may refuse, and a database may hold a ledger already.
+        fs::create_dir_all(folder).map_err(failed("create", folder))?;
+        options.store.create(folder, ledger_id).await?;
+        fs::create_dir_all(&keys).map_err(failed("create", &keys))?;
+        #[cfg(unix)]
+        fs::set_permissions(&keys, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+            .map_err(failed("protect", &keys))?;
         write_keys(&keys, &signing)?;
         let vkey = folder.join("log.vkey");
         fs::write(&vkey, format!("{}\n", signing.verifier_key()))
@@ -170,9 +175,9 @@ impl App {
         StateFile::new(keys.join("signed.json"))
             .write(&SignedState::new(&origin))
             .map_err(|error| AppError::Usage(error.to_string()))?;
-        SqliteStore::create(folder, ledger_id).await?;
-        let mut app =
-            Self::open_parts(folder, ledger_id, options.simulated_clock, origin.clone()).await?;
+        let store = options.store.open(folder).await?;
+        let simulated = options.simulated_clock;
+        let mut app = Self::of_parts(folder, ledger_id, simulated, origin.clone(), store)?;
         let verifier_key = signing.verifier_key().to_string();
         app.verifier_keys = vec![signing.verifier_key().clone()];
         let simulated_clock = options.simulated_clock;
@@ -195,12 +200,20 @@ impl App {
         Ok(app)
     }
 
+    /// Opens a ledger whose databases are in its folder; see [`Self::open_at`].
+    ///
+    /// # Errors
+    /// As [`Self::open_at`].
+    pub async fn open(folder: &Path) -> Result<Self, AppError> {
+        Self::open_at(folder, &Location::Folder).await
+    }
+
     /// Opens a ledger. What its entries say was erased is erased again in a vault that still has it.
     ///
     /// # Errors
     /// When there is none, files are missing, or they do not belong together.
-    pub async fn open(folder: &Path) -> Result<Self, AppError> {
-        let store = SqliteStore::open(folder).await?;
+    pub async fn open_at(folder: &Path, location: &Location) -> Result<Self, AppError> {
+        let store = location.open(folder).await?;
         let first = store.entry(0).await?.ok_or_else(|| {
             AppError::Integrity("entry 0, which names the ledger, is missing".to_owned())
         })?;
@@ -214,13 +227,12 @@ impl App {
             .unwrap_or_default();
         let log: Log = fold(&stream).map_err(AppError::Integrity)?;
         let named = store.vault_of().await?;
-        store.close().await;
         if log.ledger_id != Some(ledger_id) || named != Some(ledger_id) {
-            let what = "ledger.db and vault.db are not of the same ledger";
+            let what = "the ledger and the vault are not of the same ledger";
             return Err(AppError::Integrity(what.to_owned()));
         }
         let origin = log.origin.unwrap_or_default();
-        let mut app = Self::open_parts(folder, ledger_id, log.simulated_clock, origin).await?;
+        let mut app = Self::of_parts(folder, ledger_id, log.simulated_clock, origin, store)?;
         app.verifier_keys = log
             .verifier_keys
             .iter()
@@ -231,11 +243,12 @@ impl App {
         Ok(app)
     }
 
-    async fn open_parts(
+    fn of_parts(
         folder: &Path,
         ledger_id: Uuid,
         simulated: bool,
         origin: String,
+        store: Arc<dyn Database>,
     ) -> Result<Self, AppError> {
         let keys = keys_folder(folder);
         let ledger_key = keys.join("ledger.key");
@@ -244,7 +257,6 @@ impl App {
         let master = read_master_keys(&keys.join("master.keys"))?;
         let signing = SigningKey::parse(read_file(&keys.join("signing.key"))?.trim())
             .map_err(|error| AppError::Usage(format!("the signing key: {error}")))?;
-        let store = Arc::new(SqliteStore::open(folder).await?);
         let state = StateFile::new(keys.join("signed.json"));
         let sealer = Sealer::new(store.clone(), signing, state.clone());
         let ledger = Ledger::new(
@@ -288,9 +300,7 @@ impl App {
             ..
         } = self;
         drop((ledger, sealer));
-        if let Some(store) = Arc::into_inner(store) {
-            store.close().await;
-        }
+        store.close().await;
     }
 
     /// The frame of a request; `until` bounds a simulated clock.

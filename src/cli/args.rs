@@ -31,6 +31,18 @@ pub struct Arguments {
         value_name = "FOLDER"
     )]
     pub dir: PathBuf,
+    /// Where the databases are: `sqlite`, in the folder, or the address of a PostgreSQL database.
+    /// Keys and registers stay in the folder.
+    #[arg(
+        long,
+        global = true,
+        env = "VITALEDGER_STORE",
+        default_value = "sqlite",
+        hide_env_values = true,
+        value_name = "ADDRESS"
+    )]
+    // Read later: what cannot be read must not be repeated, it may hold a password.
+    pub store: String,
     /// Print data as JSON.
     #[arg(long, global = true)]
     pub json: bool,

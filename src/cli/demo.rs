@@ -10,6 +10,7 @@ use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::simulate;
+use crate::store::location::Location;
 use crate::store::sqlite_tamper::overwrite_entry;
 
 /// The community of the half-year sample.
@@ -52,6 +53,7 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
     };
     step(1);
     let options = InitOptions {
+        store: Location::Folder,
         simulated_clock: true,
         origin: None,
     };

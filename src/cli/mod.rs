@@ -29,6 +29,7 @@ use self::args::{Arguments, Command};
 use self::output::Output;
 use crate::app::error::exit;
 use crate::app::{App, AppError, InitOptions};
+use crate::store::location::Location;
 
 /// Runs the program.
 #[must_use]
@@ -80,8 +81,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Verify(args) => args.folder.as_ref().unwrap_or(&arguments.dir).clone(),
         _ => arguments.dir.clone(),
     };
+    let store: Location = arguments.store.parse()?;
     let open = async || -> Result<App, AppError> {
-        let mut app = App::open(&folder).await?;
+        let mut app = App::open_at(&folder, &store).await?;
         app.actor.clone_from(&arguments.actor);
         output.note_clock(&app);
         Ok(app)
@@ -96,6 +98,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
                 &InitOptions {
                     simulated_clock,
                     origin,
+                    store: store.clone(),
                 },
             )
             .await?;

@@ -7,6 +7,13 @@
 //! position that was acknowledged is durable; readers that ask for `position > n` in order miss
 //! nothing; only the adapters in this folder name tables.
 
+pub mod location;
+mod placing;
+pub mod postgres;
+mod postgres_append;
+mod postgres_check;
+mod postgres_log;
+mod postgres_vault;
 pub mod sqlite;
 mod sqlite_bundles;
 mod sqlite_check;
@@ -15,6 +22,8 @@ pub mod sqlite_tamper;
 mod sqlite_vault;
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
@@ -36,6 +45,20 @@ pub enum StoreError {
         doing: &'static str,
         /// What the driver says.
         source: sqlx::Error,
+    },
+    /// The connection was lost at the commit, and the server stayed away.
+    #[error(
+        "storage went away while it was committing, so it is not known whether the last batch was recorded ({source}); send it again: what was recorded is answered as a replay"
+    )]
+    Unknown {
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The address of a store cannot be read. It is not repeated here: it may hold a password.
+    #[error("the address of the store cannot be used: {what}")]
+    Address {
+        /// What is wrong, and what one looks like.
+        what: String,
     },
     /// There is no ledger where one was expected.
     #[error("there is no ledger at {path}; create one with `vitaledger init`")]
@@ -252,8 +275,62 @@ pub trait Store: Send + Sync {
     /// Every full tile.
     async fn tiles(&self) -> Result<Vec<StoredTile>>;
 
+    /// The signed notes over more than `size` entries, ascending.
+    async fn checkpoints_after(&self, size: u64) -> Result<Vec<(u64, Vec<u8>)>> {
+        let all = self.checkpoints().await?;
+        Ok(all.into_iter().filter(|(at, _)| *at > size).collect())
+    }
+
+    /// Waits until the log has more than `beyond` entries or the patience ends, and gives the head.
+    async fn grown(&self, beyond: u64, patience: Duration) -> Result<Head> {
+        let end = tokio::time::Instant::now() + patience;
+        loop {
+            let head = self.head().await?;
+            if head.size > beyond || tokio::time::Instant::now() >= end {
+                return Ok(head);
+            }
+            tokio::time::sleep(POLL.min(patience)).await;
+        }
+    }
+
+    /// Lets this node sign for so long, unless another one may.
+    ///
+    /// Where every node shares the folder of the signing key, its lock is enough, and this has
+    /// nothing to say: that is the default.
+    async fn hold_signing(&self, _holder: Uuid, _term: Duration) -> Result<bool> {
+        Ok(true)
+    }
+    /// What the nodes agreed on last to sign: size and root. `None` where nothing needs agreement.
+    async fn signed(&self) -> Result<Option<Signed>> {
+        Ok(None)
+    }
+    /// Agrees on the next to sign: `false` when the holder may sign no more, or `from` is not what
+    /// was agreed on last; then it must not sign.
+    async fn agree_to_sign(&self, _holder: Uuid, _from: Signed, _to: Signed) -> Result<bool> {
+        Ok(true)
+    }
+    /// Lets others sign.
+    async fn release_signing(&self, _holder: Uuid) -> Result<()> {
+        Ok(())
+    }
+
     /// What the database itself says of its consistency and schema; empty when all is well.
     async fn complaints(&self) -> Result<Vec<String>>;
+}
+
+/// How often the end of a log is looked at by those who wait for it to grow.
+const POLL: Duration = Duration::from_millis(100);
+
+/// A size and the root of the tree over it.
+pub type Signed = (u64, [u8; 32]);
+
+/// A store and its vault, which lie together.
+#[async_trait]
+pub trait Database: Store + Vault {
+    /// Where it is, for people; never with a password.
+    fn place(&self) -> String;
+    /// Ends all connections once no one else holds it.
+    async fn close(self: Arc<Self>);
 }
 
 /// A full hash tile.

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,14 +20,14 @@ use sqlx::{Connection, Executor, Row};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
+use super::placing::{Placing, head_after};
 use super::sqlite_bundles::{self, bundle};
 use super::sqlite_check::complaints;
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::{
-    EntryRow, Group, Head, MAX_AHEAD_MICROS, Outcome, Repeated, Result, Store, StoreError,
-    StoredEntry, StoredTile,
+    Database, EntryRow, Group, Head, Outcome, Repeated, Result, Store, StoreError, StoredEntry,
+    StoredTile,
 };
-use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 
@@ -48,6 +49,7 @@ pub(super) struct Writer {
 
 /// Two SQLite files in a folder.
 pub struct SqliteStore {
+    folder: PathBuf,
     pub(super) writer: Mutex<Writer>,
     ledger: SqlitePool,
     pub(super) vault: SqlitePool,
@@ -160,17 +162,34 @@ impl SqliteStore {
             }
         }
         Ok(Self {
+            folder: folder.to_owned(),
             writer: Mutex::new(writer),
             ledger: readers(ledger_path(folder)),
             vault: readers(vault_path(folder)),
         })
     }
 
-    /// Closes all connections, with the write-ahead logs folded into the files.
-    pub async fn close(self) {
-        self.ledger.close().await;
-        self.vault.close().await;
-        let mut writer = self.writer.into_inner();
+    /// The pool over `ledger.db`, for stock repositories that read the `events` view.
+    #[must_use]
+    pub const fn ledger_pool(&self) -> &SqlitePool {
+        &self.ledger
+    }
+}
+
+#[async_trait]
+impl Database for SqliteStore {
+    fn place(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// Folds the write-ahead logs into the files.
+    async fn close(self: Arc<Self>) {
+        let Some(store) = Arc::into_inner(self) else {
+            return;
+        };
+        store.ledger.close().await;
+        store.vault.close().await;
+        let mut writer = store.writer.into_inner();
         // Failures here lose nothing: a write-ahead log is read at the next opening. Connections
         // that close at the same time leave it behind, so it is folded in before.
         for connection in [&mut writer.ledger, &mut writer.vault] {
@@ -178,12 +197,6 @@ impl SqliteStore {
         }
         let _ = writer.ledger.close().await;
         let _ = writer.vault.close().await;
-    }
-
-    /// The pool over `ledger.db`, for stock repositories that read the `events` view.
-    #[must_use]
-    pub const fn ledger_pool(&self) -> &SqlitePool {
-        &self.ledger
     }
 }
 
@@ -217,16 +230,7 @@ async fn head_of(connection: &mut SqliteConnection) -> Result<Head> {
     let Some(row) = last else {
         return Ok(Head::default());
     };
-    let position = position_of(row.get(0));
-    let bytes: Vec<u8> = row.get(1);
-    let entry = Entry::parse(&bytes).map_err(|error| StoreError::Integrity {
-        position,
-        what: error.to_string(),
-    })?;
-    Ok(Head {
-        size: position + 1,
-        recorded_at: entry.recorded_at,
-    })
+    head_after(position_of(row.get(0)), row.get(1))
 }
 
 /// The versions at which the streams of these groups stand.
@@ -273,59 +277,6 @@ fn json_list(ids: &[Uuid]) -> String {
     list
 }
 
-/// Splits the batch: who is appended where, and who lost and why.
-struct Placing {
-    head: Head,
-    clock: Timestamp,
-    versions: HashMap<Uuid, u64>,
-    repeated: Repeated,
-}
-
-impl Placing {
-    fn place(&mut self, group: &Group) -> Outcome {
-        if let Some((key, request)) = &group.idempotency {
-            if let Some((position, first)) = self.repeated.get(key) {
-                return Outcome::Repeated {
-                    position: *position,
-                    request: *first,
-                };
-            }
-            self.repeated.insert(*key, (self.head.size, *request));
-        }
-        let mut expected: HashMap<Uuid, u64> = HashMap::new();
-        for event in &group.events {
-            let id = event.entry.aggregate_id;
-            let at = expected
-                .get(&id)
-                .or_else(|| self.versions.get(&id))
-                .copied()
-                .unwrap_or(0);
-            if event.entry.sequence != at + 1 {
-                if let Some((key, _)) = &group.idempotency {
-                    self.repeated.remove(key);
-                }
-                return Outcome::Conflict {
-                    aggregate_id: id,
-                    current: at,
-                };
-            }
-            expected.insert(id, at + 1);
-        }
-        self.versions.extend(expected);
-        let placed = group.events.iter().map(|event| {
-            let now = event.entry.simulated_at.unwrap_or(self.clock);
-            self.head.recorded_at = self.head.recorded_at.max(now);
-            let position = self.head.size;
-            self.head.size += 1;
-            StoredEntry {
-                position,
-                bytes: event.entry.place(position, self.head.recorded_at),
-            }
-        });
-        Outcome::Appended(placed.collect())
-    }
-}
-
 async fn repeated_keys(connection: &mut SqliteConnection, keys: &[[u8; 16]]) -> Result<Repeated> {
     let mut found = Repeated::new();
     for key in keys {
@@ -352,16 +303,6 @@ impl Writer {
             .map_err(failed("lock the ledger"))?;
         let head = head_of(&mut ledger).await?;
         let clock = Timestamp::now();
-        let simulated = groups.iter().all(|group| {
-            group
-                .events
-                .iter()
-                .all(|event| event.entry.simulated_at.is_some())
-        });
-        let ahead_micros = head.recorded_at.micros() - clock.micros();
-        if !simulated && ahead_micros > MAX_AHEAD_MICROS {
-            return Err(StoreError::ClockBehind { ahead_micros });
-        }
         let versions = versions(&mut ledger, &groups).await?;
         let keys: Vec<_> = groups
             .iter()
@@ -374,7 +315,7 @@ impl Writer {
             versions,
             repeated,
         };
-        let outcomes: Vec<Outcome> = groups.iter().map(|group| placing.place(group)).collect();
+        let outcomes = placing.all(&groups)?;
         if placing.head.size == head.size {
             return Ok(outcomes);
         }

@@ -6,25 +6,13 @@
 use sqlx::QueryBuilder;
 use sqlx::sqlite::{Sqlite, SqliteConnection};
 
+use super::placing::placed;
 use super::sqlite::{failed, number_of};
 use super::{Group, Outcome, Pending, Result, StoredEntry};
 use crate::model::id::Position;
 
 /// Rows in one statement: a few thousand bound values, far below SQLite's limit of 32,766.
 const ROWS: usize = 500;
-
-/// The events that were placed, with their entries.
-fn placed<'a>(groups: &'a [Group], outcomes: &'a [Outcome]) -> Vec<(&'a Pending, &'a StoredEntry)> {
-    groups
-        .iter()
-        .zip(outcomes)
-        .filter_map(|(group, outcome)| match outcome {
-            Outcome::Appended(entries) => Some(group.events.iter().zip(entries)),
-            Outcome::Conflict { .. } | Outcome::Repeated { .. } => None,
-        })
-        .flatten()
-        .collect()
-}
 
 pub(super) async fn insert_entries(
     ledger: &mut SqliteConnection,

@@ -103,7 +103,7 @@ pub fn options(population: u64, months: u32) -> simulate::Options {
 pub async fn init(folder: &Path) -> App {
     let options = InitOptions {
         simulated_clock: true,
-        origin: None,
+        ..InitOptions::default()
     };
     App::init(folder, &options).await.unwrap()
 }
