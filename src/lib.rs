@@ -26,7 +26,7 @@
 //! | [`store`] | [`store::Store`] and [`store::Vault`] |
 //! | [`seal`] | [`seal::sealer`], then [`seal::merkle`] |
 //! | [`registers`] | [`registers::Registers`] |
-//! | [`audit`] | [`audit::verify`] |
+//! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
 //! | [`report`] | [`report::HalfYearReport`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |

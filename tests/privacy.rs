@@ -120,6 +120,36 @@ fn no_file_of_the_ledger_holds_a_personal_value() {
     assert!(bytes > 10_000_000, "only {bytes} bytes were searched");
 }
 
+/// What is handed to outsiders: an exported log, and evidence of which one field was opened.
+fn nothing_that_leaves_holds_more_than_was_opened() {
+    let sample = sample();
+    let home = &sample.home;
+    home.run(&["export-log", "exported"]).ok();
+    let exported = files(&home.path().join("exported"));
+    assert!(exported.len() > 20, "{} files", exported.len());
+    for file in exported {
+        let content = std::fs::read(&file).unwrap();
+        assert_clean(&sample.needles, &file.display().to_string(), &content);
+    }
+    let births = rows(&home.path().join("delivery").join(SECRET_FILE));
+    let birth = &births[20];
+    let name = format!("birth/{}/{}", birth["source"], birth["source_record_id"]);
+    let make = ["evidence", &name, "-o"];
+    let said = home.run(&[&make[..], &["closed.zip"]].concat()).ok();
+    assert_clean(&sample.needles, "closed.zip", said.err.as_bytes());
+    let closed = std::fs::read(home.path().join("closed.zip")).unwrap();
+    assert_clean(&sample.needles, "closed.zip", &closed);
+    let open = ["--disclose", "mother_name", "--purpose", "complaint 12"];
+    home.run(&[&make[..], &["open.zip"], &open].concat()).ok();
+    let opened = std::fs::read(home.path().join("open.zip")).unwrap();
+    let found: Vec<_> = sample.needles.find(&opened).into_iter().collect();
+    let mother = birth["mother_name"].clone();
+    assert!(
+        !found.is_empty() && found.iter().all(|(_, text)| mother.contains(text)),
+        "{found:?} beside {mother}"
+    );
+}
+
 fn no_write_ahead_log_holds_a_personal_value() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = folder.path().join("ledger");
@@ -432,6 +462,7 @@ fn nothing_personal_is_stored() {
     no_file_of_the_ledger_holds_a_personal_value();
     no_write_ahead_log_holds_a_personal_value();
     no_segment_of_the_registers_holds_a_personal_value();
+    nothing_that_leaves_holds_more_than_was_opened();
 }
 
 #[test]

@@ -75,6 +75,11 @@ fn the_working_commands_run_in_their_order() {
         let output = shell(folder.path(), command);
         assert!(output.status.success(), "{command}: {}", text(&output));
     }
+    for line in block("## Proofs", "sh") {
+        let command = line.split("   #").next().unwrap().trim();
+        let output = shell(folder.path(), command);
+        assert!(output.status.success(), "{command}: {}", text(&output));
+    }
     let first = "sed -n 2p delivery/births.csv | cut -d, -f1-2 | tr , ' '";
     let erase = format!(
         "read number source < <({first}); vitaledger erase --person-of birth/$source/$number --legal-basis PIPL-47 --approved-by a --approved-by b --confirm=99"

@@ -1,5 +1,7 @@
 //! What can go wrong, and the exit code that says so.
 
+use crate::audit::evidence::EvidenceError;
+use crate::audit::exported::ExportedError;
 use crate::audit::verify::VerifyError;
 use crate::intake::IntakeError;
 use crate::ledger::history::HistoryError;
@@ -7,6 +9,7 @@ use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
 use crate::report::ReportError;
+use crate::seal::export::ExportError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
 use crate::store::StoreError;
@@ -47,6 +50,21 @@ pub enum AppError {
     /// The check itself could not run.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// An export.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The check of an export could not run.
+    #[error(transparent)]
+    Exported(#[from] ExportedError),
+    /// A bundle is no evidence.
+    #[error("evidence refused: {0}")]
+    Evidence(#[from] EvidenceError),
+    /// A proof does not hold.
+    #[error("proof refused: {0}")]
+    Proof(String),
+    /// Everything agrees, but nobody said whom to trust.
+    #[error("{0}")]
+    SelfTrusted(String),
     /// The command was used wrongly.
     #[error("{0}")]
     Usage(String),
@@ -91,6 +109,8 @@ pub mod exit {
     pub const INTEGRITY: u8 = 11;
     /// Some rows were refused.
     pub const ROWS_REFUSED: u8 = 12;
+    /// What was checked agrees with itself, but the trust root came with it.
+    pub const SELF_TRUSTED: u8 = 13;
     /// The store cannot be reached.
     pub const UNAVAILABLE: u8 = 20;
     /// The caller may not do this.
@@ -113,6 +133,9 @@ impl AppError {
                 exit::INTEGRITY
             }
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
+            Self::Evidence(_) | Self::Proof(_) => exit::INTEGRITY,
+            Self::SelfTrusted(_) => exit::SELF_TRUSTED,
+            Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
@@ -125,6 +148,15 @@ impl AppError {
             ) => store_code(error),
             _ => exit::UNEXPECTED,
         }
+    }
+}
+
+fn export_code(error: &ExportError) -> u8 {
+    match error {
+        ExportError::Store(error) | ExportError::Seal(SealError::Store(error)) => store_code(error),
+        ExportError::Occupied { .. } | ExportError::OtherLog { .. } => exit::USAGE,
+        error if error.is_integrity() => exit::INTEGRITY,
+        _ => exit::UNEXPECTED,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod error;
 pub mod home;
 pub mod importing;
 pub mod keys;
+pub mod proofs;
 pub mod reading;
 pub mod records;
 

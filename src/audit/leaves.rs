@@ -109,15 +109,26 @@ fn leaf(position: Position, row: &EntryRow) -> Result<Leaf, String> {
             row.position
         ));
     }
-    if row.bytes.len() > MAX_ENTRY_BYTES {
+    let (leaf, entry) = leaf_of(position, &row.bytes)?;
+    if entry.aggregate_type != row.aggregate_type {
+        return Err("the column aggregate_type is not what the entry says".to_owned());
+    }
+    if entry.sequence != row.sequence {
+        return Err("the column sequence is not what the entry says".to_owned());
+    }
+    Ok(leaf)
+}
+
+/// Checks the bytes of the entry that should stand at a position.
+pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Entry<'_>), String> {
+    if bytes.len() > MAX_ENTRY_BYTES {
         return Err(format!(
             "the entry has {} bytes, which is too long",
-            row.bytes.len()
+            bytes.len()
         ));
     }
-    canonical::check(&row.bytes).map_err(|error| format!("the entry was changed: {error}"))?;
-    let entry =
-        Entry::parse(&row.bytes).map_err(|error| format!("the entry was changed: {error}"))?;
+    canonical::check(bytes).map_err(|error| format!("the entry was changed: {error}"))?;
+    let entry = Entry::parse(bytes).map_err(|error| format!("the entry was changed: {error}"))?;
     if entry.format != 1 {
         return Err(format!("format {} is not known", entry.format));
     }
@@ -126,12 +137,6 @@ fn leaf(position: Position, row: &EntryRow) -> Result<Leaf, String> {
             "the entry says that its position is {}",
             entry.position
         ));
-    }
-    if entry.aggregate_type != row.aggregate_type {
-        return Err("the column aggregate_type is not what the entry says".to_owned());
-    }
-    if entry.sequence != row.sequence {
-        return Err("the column sequence is not what the entry says".to_owned());
     }
     let tagged = entry
         .payload
@@ -145,15 +150,16 @@ fn leaf(position: Position, row: &EntryRow) -> Result<Leaf, String> {
     let kind = RecordKind::ALL
         .into_iter()
         .find(|kind| kind.as_str() == entry.aggregate_type);
-    Ok(Leaf {
-        hash: Hash(leaf_hash(&row.bytes)),
+    let leaf = Leaf {
+        hash: Hash(leaf_hash(bytes)),
         aggregate_id: entry.aggregate_id,
         sequence: entry.sequence,
         recorded_at: entry.recorded_at,
         event_id: entry.event_id,
         kind,
         idempotency: entry.metadata("idempotency").map(str::to_owned),
-    })
+    };
+    Ok((leaf, entry))
 }
 
 /// What holds from one entry to the next: versions of streams, and time.

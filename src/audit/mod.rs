@@ -1,11 +1,14 @@
 //! The audit: whether the log is what it was, and later whether its figures can be right.
 //!
-//! What comes in: a ledger that is only read. What goes out: what was checked and the first
-//! thing that is wrong. What must stay true: nothing here writes, and it shares no code with the
-//! way entries are written.
+//! What comes in: a ledger, an exported log or a bundle of evidence, only read. What goes out:
+//! what was checked and the first thing that is wrong. What must stay true: nothing here writes
+//! to a ledger, and it shares no code with the way entries are written.
 
+pub mod evidence;
+pub mod exported;
 pub mod leaves;
 pub mod sealed;
+mod streams;
 mod vault;
 pub mod verify;
 pub mod walk;

@@ -19,7 +19,7 @@ pub enum Language {
     name = "vitaledger",
     version,
     about,
-    after_help = "Examples:\n  vitaledger demo\n  vitaledger init && vitaledger import ./delivery && vitaledger verify\n  vitaledger report half-year --office 990101100000 --period 2014-H1 --lang zh\n\nExit codes: 0 ok, 1 unexpected, 2 usage, 10 findings, 11 integrity failure,\n12 some rows refused, 20 storage unavailable, 21 not permitted."
+    after_help = "Examples:\n  vitaledger demo\n  vitaledger init && vitaledger import ./delivery && vitaledger verify\n  vitaledger report half-year --office 990101100000 --period 2014-H1 --lang zh\n\nExit codes: 0 ok, 1 unexpected, 2 usage, 10 findings, 11 integrity failure,\n12 some rows refused, 13 consistent but the trust root came with it, 20 storage unavailable, 21 not permitted."
 )]
 pub struct Arguments {
     /// The ledger's folder.
@@ -133,8 +133,36 @@ pub enum Command {
         report: Report,
     },
     /// Recompute everything that can be recomputed; exit 11 and the first wrong position if not.
-    #[command(after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --json")]
+    #[command(
+        after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --since checkpoint-2014-06-30.note\n  vitaledger verify ./exported --key log.vkey\n  vitaledger verify ./exported --policy auditor.policy --since old.note\n\nA folder that export-log wrote (or a mirror fetched) is verified from its files alone,\nwith the log's verifier key or a tlog-policy. --since CHECKPOINT proves that the log\nextends a checkpoint that you kept: a rollback, a fork and a rewritten history are told apart."
+    )]
     Verify(Verify),
+    /// Write the log as static files (C2SP tlog-tiles); again, only what is new.
+    #[command(
+        name = "export-log",
+        after_help = "Example:\n  vitaledger export-log ./exported && vitaledger verify ./exported --key ledger/log.vkey\n\ntile/entries holds every entry: no personal field in clear, but births that can be matched\nby date, sex and weight. Bundles are for auditors; the checkpoint and the other tiles are public."
+    )]
+    ExportLog(super::proofs::ExportLog),
+    /// Prove that an entry is in the log (C2SP tlog-proof).
+    #[command(
+        after_help = "Examples:\n  vitaledger prove 17 -o 17.tlog-proof --entry 17.json\n  vitaledger prove birth/village/B1 > newest.tlog-proof"
+    )]
+    Prove(super::proofs::Prove),
+    /// Check a tlog-proof against the bytes of its entry; no ledger is needed.
+    #[command(
+        after_help = "Example:\n  vitaledger check-proof 17.tlog-proof --entry 17.json --key log.vkey"
+    )]
+    CheckProof(super::proofs::CheckProof),
+    /// Make a bundle from which an outsider can check one record.
+    #[command(
+        after_help = "Examples:\n  vitaledger evidence birth/village/B1 -o B1.zip\n  vitaledger evidence birth/village/B1 -o B1.zip --disclose child_name,mother_name --purpose 'complaint 12'\n\nWhat was handed out cannot be recalled by an erasure."
+    )]
+    Evidence(super::proofs::MakeEvidence),
+    /// Check a bundle; no ledger is needed. Nothing in it is trusted.
+    #[command(
+        after_help = "Examples:\n  vitaledger check-evidence B1.zip --key log.vkey\n  vitaledger check-evidence B1.zip --policy auditor.policy --record 018f...\n\nWithout --key and --policy the policy in the bundle is used, and the exit code is 13:\nthe bundle agrees with itself, which proves nothing about the log."
+    )]
+    CheckEvidence(super::proofs::CheckEvidence),
     /// Print the newest checkpoint, a signed note, as it is.
     #[command(
         after_help = "Example:\n  vitaledger checkpoint > checkpoint-2014-06-30.note      # keep it where nobody can change it"
@@ -334,9 +362,17 @@ pub struct HalfYear {
 /// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
+    /// The folder of a ledger, or of an exported log; by default the ledger's.
+    pub folder: Option<PathBuf>,
     /// Entries, tree, checkpoints and signatures only.
     #[arg(long)]
     pub log_only: bool,
+    /// A checkpoint that you kept: show that the log extends it.
+    #[arg(long, visible_alias = "against", value_name = "CHECKPOINT")]
+    pub since: Option<PathBuf>,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub trust: super::trust::Trust,
 }
 
 /// Arguments of `erase`.

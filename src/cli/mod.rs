@@ -13,10 +13,12 @@ mod importing;
 mod keys;
 mod log;
 mod output;
+mod proofs;
 mod record;
 mod registers;
 mod report;
 mod show;
+mod trust;
 mod verify;
 
 use std::io::IsTerminal;
@@ -76,7 +78,10 @@ fn start_tracing() {
 }
 
 async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
-    let folder = arguments.dir.clone();
+    let folder = match &arguments.command {
+        Command::Verify(args) => args.folder.as_ref().unwrap_or(&arguments.dir).clone(),
+        _ => arguments.dir.clone(),
+    };
     let store: Location = arguments.store.parse()?;
     let open = async || -> Result<App, AppError> {
         let mut app = App::open_at(&folder, &store).await?;
@@ -116,6 +121,14 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
+        Command::Verify(args) if verify::is_exported(&folder) => {
+            verify::exported(&folder, &args, output).await
+        }
+        Command::ExportLog(args) => proofs::export_log(open().await?, &args, output).await,
+        Command::Prove(args) => proofs::prove(open().await?, &args, output).await,
+        Command::CheckProof(args) => proofs::check_proof(&args, output),
+        Command::Evidence(args) => proofs::evidence(open().await?, &args, output).await,
+        Command::CheckEvidence(args) => proofs::check_evidence(&args, output),
         Command::Verify(args) => verify::run(open().await?, &args, output).await,
         Command::Checkpoint => checkpoint(open().await?, output).await,
         Command::Erase(args) => erase::run(append().await?, &args, output).await,

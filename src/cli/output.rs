@@ -35,6 +35,11 @@ impl Output {
         if self.chinese() { chinese } else { english }
     }
 
+    /// The same for texts that were made for the purpose.
+    pub fn pick_owned(&self, english: String, chinese: String) -> String {
+        if self.chinese() { chinese } else { english }
+    }
+
     /// A line of data.
     #[expect(
         clippy::unused_self,

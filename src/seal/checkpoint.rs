@@ -11,7 +11,7 @@
 //! The origin of a log is the name of its key. The specification only recommends that; here it is
 //! demanded, so that no key can speak for another log.
 
-use signed_note::{Note, NoteError, VerificationError, Verifier, Verifiers};
+use signed_note::{Note, NoteError, Signature, VerificationError, Verifier, Verifiers};
 use thiserror::Error;
 
 use super::keys::{SigningKey, VerifierKey, is_name};
@@ -244,13 +244,22 @@ impl Checkpoint {
     /// # Errors
     /// All of [`CheckpointError`] except [`CheckpointError::Signing`].
     pub fn open(note: &[u8], keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
+        Self::open_all(note, keys).map(|(checkpoint, _)| checkpoint)
+    }
+
+    /// The same, with the signatures of other keys, of which nothing was verified: those of
+    /// witnesses are among them.
+    pub(super) fn open_all(
+        note: &[u8],
+        keys: &[VerifierKey],
+    ) -> Result<(Self, Vec<Signature>), CheckpointError> {
         if note.len() > MAX_NOTE_BYTES {
             return Err(CheckpointError::TooLong { bytes: note.len() });
         }
         let note =
             Note::from_bytes(note).map_err(|source| CheckpointError::Malformed { source })?;
         let trusted = TrustedKeys(keys);
-        let (signatures, _) = note
+        let (signatures, others) = note
             .verify(&trusted)
             .map_err(|error| trusted.refusal(error))?;
         // The text is looked at only now that it is known to be signed.
@@ -271,7 +280,7 @@ impl Checkpoint {
                 keys,
             });
         }
-        Ok(checkpoint)
+        Ok((checkpoint, others))
     }
 }
 

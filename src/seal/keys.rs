@@ -100,6 +100,11 @@ impl VerifierKey {
         self.verifier.key_id()
     }
 
+    /// The key itself with its type, without its name: base64.
+    pub(super) fn point(&self) -> &str {
+        self.text.splitn(3, '+').nth(2).unwrap_or_default()
+    }
+
     /// The key for use with notes.
     pub(super) const fn verifier(&self) -> &StandardVerifier {
         &self.verifier

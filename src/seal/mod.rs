@@ -4,7 +4,8 @@
 //! RFC 6962 roots, proofs, hash tiles and signed checkpoints, in the formats of the C2SP family of
 //! specifications, so that any log client can check them.
 //!
-//! All modules but [`state`] and [`sealer`] are pure: no database, no clock, no network, no files.
+//! All modules but [`state`], [`sealer`], [`folder`], [`export`] and [`prover`] are pure: no
+//! database, no clock, no network, no files.
 //! They compute and verify; randomness for keys and bytes of stored tiles are handed in. What may fail is told by
 //! the error enums of each module, which carry the values that did not fit. Two things must stay
 //! true everywhere: a verifier never trusts a size, hash or key that came with the proof, and every
@@ -17,13 +18,27 @@
 //! | [`keys`] | note signing and verifier keys | C2SP signed-note |
 //! | [`checkpoint`] | signed tree heads | C2SP tlog-checkpoint |
 //! | [`proof`] | the self-contained proof that an auditor keeps | C2SP tlog-proof |
+//! | [`cosignature`] | that a witness saw a checkpoint, and when | C2SP tlog-cosignature |
+//! | [`policy`] | which logs and witnesses a reader trusts | C2SP tlog-policy |
+//! | [`consistency`] | whether a log extends a checkpoint that was kept | RFC 6962 2.1.2 |
+//! | [`entries`] | bundles of entries, and which files a log has | C2SP tlog-tiles |
+//! | [`folder`] | a log as a folder of static files | C2SP tlog-tiles |
 //! | [`state`] | what was last signed, durable beside the key | |
 //! | [`sealer`] | from new entries to the next signed checkpoint | |
+//! | [`export`] | from the store to a folder of static files | |
+//! | [`prover`] | proofs from the stored tiles | |
 
 pub mod checkpoint;
+pub mod consistency;
+pub mod cosignature;
+pub mod entries;
+pub mod export;
+pub mod folder;
 pub mod keys;
 pub mod merkle;
+pub mod policy;
 pub mod proof;
+pub mod prover;
 pub mod sealer;
 pub mod state;
 pub mod tiles;
@@ -39,7 +54,7 @@ fn excerpt(text: &str) -> String {
 
 /// Reads an ASCII decimal without sign and without leading zeroes, as C2SP writes sizes and
 /// indices. `None` when the text is anything else or exceeds a `u64`.
-fn decimal(text: &str) -> Option<u64> {
+pub(crate) fn decimal(text: &str) -> Option<u64> {
     let canonical = !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_digit())
         && (text == "0" || !text.starts_with('0'));

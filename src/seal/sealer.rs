@@ -124,7 +124,7 @@ impl Sealer {
                     ),
                 });
             }
-            let mut tiles = self.tree_at(stored_size).await?;
+            let mut tiles = tree_at(self.store.as_ref(), stored_size).await?;
             if let Some(stored) = &stored
                 && tiles.root() != *stored.root()
             {
@@ -155,35 +155,6 @@ impl Sealer {
             });
         }
         Ok(Some(checkpoint))
-    }
-
-    /// The edge of the tree at a size whose full tiles are stored.
-    async fn tree_at(&self, size: u64) -> Result<HashTiles, SealError> {
-        let width = TILE_WIDTH as u64;
-        let mut read: HashMap<(u8, u64), Vec<u8>> = HashMap::new();
-        let mut hashes = size;
-        for level in 0u8.. {
-            // Full tiles of this level whose parent is not full yet.
-            let full = hashes / width;
-            for number in (full / width * width)..full {
-                if let Some(tile) = self.store.tile(level, number).await? {
-                    read.insert((level, number), tile);
-                }
-            }
-            hashes = full;
-            if full == 0 {
-                break;
-            }
-        }
-        let first = size / width * width;
-        let tail = self.store.entries(first, size - first).await?;
-        let tail: Vec<Hash> = tail
-            .iter()
-            .map(|entry| Hash(leaf_hash(&entry.bytes)))
-            .collect();
-        Ok(HashTiles::load(size, &tail, |level, number| {
-            read.get(&(level, number)).cloned()
-        })?)
     }
 
     /// Hashes the entries up to `size` into the tree.
@@ -267,4 +238,33 @@ impl Sealer {
             .await?;
         Ok(checkpoint)
     }
+}
+
+/// The edge of the tree at a size whose full tiles are stored.
+pub(super) async fn tree_at(store: &dyn Store, size: u64) -> Result<HashTiles, SealError> {
+    let width = TILE_WIDTH as u64;
+    let mut read: HashMap<(u8, u64), Vec<u8>> = HashMap::new();
+    let mut hashes = size;
+    for level in 0u8.. {
+        // Full tiles of this level whose parent is not full yet.
+        let full = hashes / width;
+        for number in (full / width * width)..full {
+            if let Some(tile) = store.tile(level, number).await? {
+                read.insert((level, number), tile);
+            }
+        }
+        hashes = full;
+        if full == 0 {
+            break;
+        }
+    }
+    let first = size / width * width;
+    let tail = store.entries(first, size - first).await?;
+    let tail: Vec<Hash> = tail
+        .iter()
+        .map(|entry| Hash(leaf_hash(&entry.bytes)))
+        .collect();
+    Ok(HashTiles::load(size, &tail, |level, number| {
+        read.get(&(level, number)).cloned()
+    })?)
 }
