@@ -43,6 +43,10 @@ use crate::seal::state::{SignedState, StateFile};
 use crate::store::location::Location;
 use crate::store::{Database, Store, StoreError, Vault};
 
+/// How often it is looked whether another node has sealed, and the pause in between.
+const SEAL_WAITS: u32 = 100;
+const SEAL_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// How a ledger is to be.
 #[derive(Debug, Clone, Default)]
 pub struct InitOptions {
@@ -308,12 +312,13 @@ impl App {
         }
     }
 
-    /// Seals what was appended, applies erasures that waited for it, and destroys keys of statistical years whose time has passed.
+    /// Seals what was appended, applies erasures that waited for it, and destroys keys of
+    /// statistical years whose time has passed.
     ///
     /// # Errors
     /// When the log is not what was signed before, or the store fails.
     pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
-        let sealed = self.sealer.tick().await?;
+        let sealed = self.seal_or_wait().await?;
         if self.erasures_wait.load(Ordering::Relaxed) {
             self.reapply_erasures().await?;
         }
@@ -329,6 +334,22 @@ impl App {
             }
         }
         Ok(sealed)
+    }
+
+    /// Seals, or waits until another node has sealed what is there now; not for long: then what was
+    /// appended is sealed with what comes next.
+    async fn seal_or_wait(&self) -> Result<Option<Checkpoint>, AppError> {
+        let size = self.store.head().await?.size;
+        for _ in 0..SEAL_WAITS {
+            let sealed = self.sealer.tick().await?;
+            let newest = self.store.newest_checkpoint().await?;
+            if sealed.is_some() || newest.is_some_and(|(sealed, _)| sealed >= size) {
+                return Ok(sealed);
+            }
+            tokio::time::sleep(SEAL_PAUSE).await;
+        }
+        tracing::warn!("other nodes are sealing; what was appended is sealed after them");
+        Ok(None)
     }
 
     /// The offices as of a number of entries.

@@ -129,11 +129,13 @@ impl Verifier<'_> {
         walk.edge = self.signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
         // Larger than what is kept only after a crash between the signature and the store.
         walk.kept = checkpoints.last().map_or(0, |(size, _)| *size);
+        walk.shared = store.signed().await?.is_some();
         walk.erased_keys = Arc::new(self.erased_keys().await?);
         walk.erasures = walk.erased_keys.values().copied().collect();
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         report.root = walk.tiles.root().to_string();
-        report.unsealed = report.entries.saturating_sub(self.signed.size);
+        let sealed = self.signed.size.max(walk.kept);
+        report.unsealed = report.entries.saturating_sub(sealed);
         let signed = walked
             .and_then(|()| self.check_checkpoints(checkpoints, &walk, report))
             .and_then(|()| self.check_signed(checkpoints, &walk, report));
@@ -282,18 +284,20 @@ impl Verifier<'_> {
             }
         }
         let fresh = SignedState::new(&signed.origin);
-        let links = checkpoints
-            .iter()
-            .fold(fresh.chain, |before, (_, note)| chain(&before, note));
-        let kept = checkpoints.len() as u64;
+        // On a store of several nodes, those beyond are of others, and this node has not looked at
+        // them yet; what they say is checked as it is of every checkpoint.
+        let known = |size: u64| !walk.shared || size <= signed.size;
+        let own = checkpoints.iter().filter(|(size, _)| known(*size));
+        let (links, kept) = own.fold((fresh.chain, 0), |(before, kept), (_, note)| {
+            (chain(&before, note), kept + 1)
+        });
         let all = kept == signed.notes && links == signed.chain;
         // A crash came between the signature and the store: the next seal makes that note again.
         let all_but_newest = kept + 1 == signed.notes && signed.pending.as_ref() == Some(&links);
         if !all && !all_but_newest {
             let what = format!(
-                "{} checkpoints were issued, {} are kept, or one of them was replaced",
-                signed.notes,
-                checkpoints.len()
+                "{} checkpoints were issued, {kept} are kept, or one of them was replaced",
+                signed.notes
             );
             return Err(Wrong::overall(what));
         }

@@ -28,6 +28,8 @@ pub struct Walk {
     pub(super) edge: Position,
     /// The size of the newest checkpoint in the store.
     pub(super) kept: u64,
+    /// Whether several nodes use the store.
+    pub(super) shared: bool,
     /// Keys of the vault that erasures name, with the position of the erasure.
     pub(super) erased_keys: Arc<sealed::ErasedKeys>,
     pub(super) roots: BTreeMap<u64, Hash>,

@@ -231,7 +231,7 @@ where
         };
         let outcomes = self
             .ledger
-            .store
+            .writer
             .append(vec![group])
             .await
             .map_err(unreachable_store)?;

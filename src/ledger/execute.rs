@@ -22,6 +22,7 @@ use super::request::{
     Answer, Command, Context, For, LedgerError, Receipt, Refusal, Request, StreamCommand, Writing,
 };
 use super::sealing::{RecordKeys, Sealer};
+use super::writer::Writer;
 use crate::model::id::Position;
 use crate::model::record::Draft;
 use crate::model::slot::Role;
@@ -39,6 +40,8 @@ pub struct Ledger {
     pub simulated: bool,
     /// Entries and checkpoints.
     pub store: Arc<dyn Store>,
+    /// Appends to it, for all who wait at once.
+    pub writer: Writer,
     /// Sealed fields.
     pub vault: Arc<dyn Vault>,
     /// Record ids, tokens, authenticators.
@@ -74,6 +77,7 @@ impl Ledger {
         Self {
             id,
             simulated,
+            writer: Writer::new(store.clone()),
             store,
             vault,
             keys,
@@ -178,8 +182,10 @@ impl Ledger {
         groups: Vec<Group>,
         attempt: u32,
     ) -> Result<Option<Vec<Outcome>>, LedgerError> {
-        match self.store.append(groups).await {
-            Err(StoreError::KeyRetired { .. }) if attempt < MAX_ATTEMPTS => Ok(None),
+        match self.writer.append(groups).await {
+            Err(LedgerError::Store(StoreError::KeyRetired { .. })) if attempt < MAX_ATTEMPTS => {
+                Ok(None)
+            }
             outcomes => Ok(Some(outcomes?)),
         }
     }
@@ -357,9 +363,9 @@ impl Ledger {
         let mut attempt = 1;
         let mut groups = groups;
         loop {
-            let number = match self.store.append(groups).await {
-                Err(StoreError::KeyRetired { number }) => number,
-                outcomes => return Ok(outcomes?),
+            let number = match self.writer.append(groups).await {
+                Err(LedgerError::Store(StoreError::KeyRetired { number })) => number,
+                outcomes => return outcomes,
             };
             self.master.refresh();
             let again = drafts.iter().map(|draft| {

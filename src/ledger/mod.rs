@@ -22,4 +22,5 @@ mod replaying;
 pub mod request;
 pub mod rewrapping;
 pub mod sealing;
+pub mod writer;
 pub mod years;

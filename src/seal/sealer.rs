@@ -5,10 +5,15 @@
 //! of its own ([`SealError::Integrity`]), a log that does not extend what was signed before. What
 //! must stay true: every leaf is hashed again from its bytes before it is signed; the state
 //! beside the key is durable before the note is stored; recovery runs the same code as normal
-//! work, from the newest checkpoint in the store.
+//! work, from the newest checkpoint in the store. On a store that several nodes use, one signs at
+//! a time, and they agree on every size and root before it is signed, so that no two of them can
+//! sign what contradicts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
 use super::keys::SigningKey;
@@ -16,7 +21,7 @@ use super::merkle::{HASH_BYTES, Hash, TreeError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
 use crate::model::entry::leaf_hash;
-use crate::store::{Store, StoreError, StoredEntry, StoredTile};
+use crate::store::{Signed, Store, StoreError, StoredEntry, StoredTile};
 
 /// Entries that are read at once.
 const BATCH: u64 = 4096;
@@ -64,21 +69,33 @@ fn cut_off(error: &tokio::task::JoinError) -> SealError {
     }
 }
 
+/// For how long a node may sign before another one may. A node that has not finished by then is
+/// refused when it comes to agree on what it signs.
+const TERM: Duration = Duration::from_secs(30);
+
 /// Signs checkpoints of one log.
 pub struct Sealer {
     store: Arc<dyn Store>,
     key: SigningKey,
     state: StateFile,
+    /// Names this sealer among those of the nodes on one store.
+    node: Uuid,
 }
 
 impl Sealer {
     /// With the key of the log, and the file that says what it signed last.
     #[must_use]
-    pub const fn new(store: Arc<dyn Store>, key: SigningKey, state: StateFile) -> Self {
-        Self { store, key, state }
+    pub fn new(store: Arc<dyn Store>, key: SigningKey, state: StateFile) -> Self {
+        Self {
+            store,
+            key,
+            state,
+            node: Uuid::now_v7(),
+        }
     }
 
-    /// Seals what is new. `None` when the newest checkpoint covers everything.
+    /// Seals what is new. `None` when the newest checkpoint covers everything, or when another
+    /// node is sealing.
     ///
     /// # Errors
     /// See [`SealError`].
@@ -89,6 +106,21 @@ impl Sealer {
         let _lock = tokio::task::spawn_blocking(move || lock.lock())
             .await
             .map_err(|error| cut_off(&error))??;
+        if !self.store.hold_signing(self.node, TERM).await? {
+            return Ok(None);
+        }
+        let sealed = self.tick_alone().await;
+        if let Err(error) = self.store.release_signing(self.node).await {
+            tracing::warn!(%error, "the right to sign was not released; it ends with its term");
+        }
+        sealed
+    }
+
+    async fn tick_alone(&self) -> Result<Option<Checkpoint>, SealError> {
+        // Where nodes agree, the newest checkpoint may be another's; elsewhere it must be known.
+        if self.store.signed().await?.is_some() {
+            self.catch_up().await?;
+        }
         let signed = self.state.read()?;
         let head = self.store.head().await?;
         if head.size < signed.size {
@@ -100,16 +132,15 @@ impl Sealer {
             });
         }
         let mut newest = None;
-        // Twice only after a crash between the state and the store: the signed note first.
+        // Twice only after a crash between the state, or what the nodes agreed on, and the store:
+        // what was to be signed first.
         loop {
             let signed = self.state.read()?;
+            let agreed = self.store.signed().await?;
             let stored = self.newest(&signed).await?;
             let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
-            let target = if stored_size < signed.size {
-                signed.size
-            } else {
-                head.size
-            };
+            let owed = signed.size.max(agreed.map_or(0, |(size, _)| size));
+            let target = if stored_size < owed { owed } else { head.size };
             if stored_size == target {
                 if signed.pending.is_some() {
                     self.state.write(&signed.stored())?;
@@ -135,8 +166,63 @@ impl Sealer {
                 });
             }
             let completed = self.extend(&mut tiles, target, &signed).await?;
+            if !self.agree(agreed, &tiles).await? {
+                return Ok(newest);
+            }
             newest = Some(self.sign(&signed, &tiles, &completed).await?);
         }
+    }
+
+    /// Agrees with the other nodes on what is signed next. `false` when another one was faster.
+    async fn agree(&self, agreed: Option<Signed>, tiles: &HashTiles) -> Result<bool, SealError> {
+        let Some(agreed) = agreed else {
+            return Ok(true);
+        };
+        let next = (tiles.size(), tiles.root().0);
+        if agreed.0 < next.0 {
+            return Ok(self.store.agree_to_sign(self.node, agreed, next).await?);
+        }
+        if agreed == next {
+            return Ok(true);
+        }
+        Err(SealError::Integrity {
+            what: format!(
+                "the nodes agreed to sign another root at size {}, or a larger size",
+                agreed.0
+            ),
+        })
+    }
+
+    /// Takes over what other nodes signed, once it has been seen that it extends what this one
+    /// did: every entry in between is hashed again.
+    async fn catch_up(&self) -> Result<(), SealError> {
+        let mut signed = self.state.read()?;
+        let newer = self.store.checkpoints_after(signed.size).await?;
+        if newer.is_empty() {
+            return Ok(());
+        }
+        if signed.size > 0 {
+            let own = self.store.checkpoints_after(signed.size - 1).await?;
+            if own.first().is_none_or(|(size, _)| *size != signed.size) {
+                let what = format!("the checkpoint of size {} is gone", signed.size);
+                return Err(SealError::Integrity { what });
+            }
+        }
+        let mut tiles = tree_at(self.store.as_ref(), signed.size).await?;
+        for (size, note) in newer {
+            let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
+            self.extend(&mut tiles, checkpoint.size(), &signed).await?;
+            if checkpoint.size() != size
+                || checkpoint.origin() != signed.origin
+                || tiles.root() != *checkpoint.root()
+            {
+                let what = format!("the entries do not give the checkpoint of size {size}");
+                return Err(SealError::Integrity { what });
+            }
+            let after = signed.after(size, &tiles.root(), &tail_of(&tiles), &note);
+            signed = after.stored();
+        }
+        Ok(self.state.write(&signed)?)
     }
 
     /// The newest checkpoint in the store, which must not be newer than what was signed.
@@ -213,15 +299,7 @@ impl Sealer {
         // A crash between the two leaves a state that is ahead of the store, and says so; Ed25519
         // is deterministic, so the next tick signs the same note again, without a new state.
         if tiles.size() > signed.size {
-            let edge = tiles
-                .partial_tiles()
-                .into_iter()
-                .find(|tile| tile.level == 0);
-            let tail: Vec<Hash> = edge
-                .iter()
-                .flat_map(|tile| tile.bytes.chunks_exact(HASH_BYTES))
-                .filter_map(|hash| Hash::try_from(hash).ok())
-                .collect();
+            let tail = tail_of(tiles);
             self.state
                 .write(&signed.after(tiles.size(), &tiles.root(), &tail, &note))?;
         }
@@ -238,6 +316,15 @@ impl Sealer {
             .await?;
         Ok(checkpoint)
     }
+}
+
+/// The leaf hashes beyond the last full tile.
+fn tail_of(tiles: &HashTiles) -> Vec<Hash> {
+    let partial = tiles.partial_tiles();
+    let edge = partial.iter().filter(|tile| tile.level == 0);
+    edge.flat_map(|tile| tile.bytes.chunks_exact(HASH_BYTES))
+        .filter_map(|hash| Hash::try_from(hash).ok())
+        .collect()
 }
 
 /// The edge of the tree at a size whose full tiles are stored.

@@ -120,6 +120,50 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether an append of many callers may have failed for what one of them wanted.
+    #[must_use]
+    pub const fn may_be_of_one_caller(&self) -> bool {
+        !matches!(
+            self,
+            Self::Unavailable {
+                source: sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed,
+                ..
+            } | Self::Unknown { .. }
+                | Self::ClockBehind { .. }
+        )
+    }
+
+    /// The same failure, for another caller of the same append.
+    #[must_use]
+    pub fn told_again(&self) -> Self {
+        let told = |source: &sqlx::Error| match source {
+            sqlx::Error::Io(error) => sqlx::Error::Io(std::io::Error::other(error.to_string())),
+            source => sqlx::Error::Protocol(source.to_string()),
+        };
+        match self {
+            Self::Unavailable { doing, source } => Self::Unavailable {
+                doing,
+                source: told(source),
+            },
+            Self::ClockBehind { ahead_micros } => Self::ClockBehind {
+                ahead_micros: *ahead_micros,
+            },
+            Self::Unknown { source } => Self::Unknown {
+                source: told(source),
+            },
+            Self::KeyRetired { number } => Self::KeyRetired { number: *number },
+            Self::Integrity { position, what } => Self::Integrity {
+                position: *position,
+                what: what.clone(),
+            },
+            // None of these comes from an append.
+            other => Self::Unavailable {
+                doing: "append",
+                source: sqlx::Error::Protocol(other.to_string()),
+            },
+        }
+    }
+
     /// Whether what is stored is in doubt, not only the way to it.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
