@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::request::LedgerError;
-use crate::store::{Group, Outcome, Result, Store, StoreError};
+use crate::store::{Group, Outcome, Result, Store};
 
 /// Most groups that are appended together, unless one caller alone has more.
 const MOST: usize = 4096;

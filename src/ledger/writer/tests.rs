@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::model::entry::Unplaced;
 use crate::model::id::Position;
-use crate::store::{EntryRow, Head, Pending, Repeated, StoredEntry, StoredTile};
+use crate::store::{EntryRow, Head, Pending, Repeated, StoreError, StoredEntry, StoredTile};
 
 /// Appends when it is let, and answers each group with its own stream as the position.
 struct Gate {
