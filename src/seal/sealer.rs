@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::keys::SigningKey;
+use super::keys::{SigningKey, VerifierKey};
 use super::merkle::{HASH_BYTES, Hash, TreeError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
@@ -76,6 +76,12 @@ impl Sealer {
     #[must_use]
     pub const fn new(store: Arc<dyn Store>, key: SigningKey, state: StateFile) -> Self {
         Self { store, key, state }
+    }
+
+    /// The public part of the key that signs.
+    #[must_use]
+    pub const fn verifier_key(&self) -> &VerifierKey {
+        self.key.verifier_key()
     }
 
     /// Seals what is new. `None` when the newest checkpoint covers everything.

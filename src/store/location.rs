@@ -92,6 +92,17 @@ impl Location {
         })
     }
 
+    /// Refuses a place where there is a ledger, or a part of one.
+    ///
+    /// # Errors
+    /// When there is, or the place cannot be reached.
+    pub async fn must_be_free(&self, folder: &Path) -> Result<()> {
+        match self {
+            Self::Folder => SqliteTarget::must_be_free(folder),
+            Self::Postgres(address) => PostgresTarget::must_be_free(address).await,
+        }
+    }
+
     /// New databases where there is no ledger, to be filled.
     ///
     /// # Errors

@@ -48,12 +48,11 @@ impl PostgresSource {
             .map_err(failed("read the schema's version"))
             .map_err(|error| not_there(error, &database))?;
         schema_must_be(version)?;
-        let newest = sqlx::query(
-            "SELECT size, note FROM vitaledger.checkpoint ORDER BY size DESC LIMIT 1",
-        )
-        .fetch_optional(&mut connection)
-        .await
-        .map_err(failed("read the newest checkpoint"))?;
+        let newest =
+            sqlx::query("SELECT size, note FROM vitaledger.checkpoint ORDER BY size DESC LIMIT 1")
+                .fetch_optional(&mut connection)
+                .await
+                .map_err(failed("read the newest checkpoint"))?;
         let read = |row: PgRow| Ok((position_of(row.try_get(0)?), row.try_get(1)?));
         let newest = newest.map(read).transpose();
         let newest = newest.map_err(failed("read the newest checkpoint"))?;
@@ -134,6 +133,11 @@ pub(super) struct PostgresTarget {
 }
 
 impl PostgresTarget {
+    pub(super) async fn must_be_free(address: &str) -> Result<()> {
+        let closed = connect_to_new(address).await?.close().await;
+        closed.map_err(failed("close a connection"))
+    }
+
     pub(super) async fn create(address: &str) -> Result<Self> {
         let mut connection = connect_to_new(address).await?;
         let begun = connection.execute("BEGIN").await;

@@ -175,6 +175,32 @@ pub(super) struct SqliteTarget {
     /// The folder, and whether its files are still to get their names.
     folder: PathBuf,
     ending: &'static str,
+    leftovers: Leftovers,
+}
+
+/// Files that are removed unless they are complete.
+struct Leftovers(Vec<PathBuf>);
+
+impl Leftovers {
+    fn of(folder: &Path, ending: &str) -> Self {
+        let files = [ledger_path(folder), vault_path(folder)];
+        let files = files.map(|path| with_ending(&path, ending));
+        let journals = files.iter().map(|file| with_ending(file, "-journal"));
+        Self(journals.chain(files.iter().cloned()).collect())
+    }
+
+    fn remove(&self) {
+        for file in &self.0 {
+            // What stays does not have the name of a database, or is in the way and says so.
+            let _ = fs::remove_file(file);
+        }
+    }
+}
+
+impl Drop for Leftovers {
+    fn drop(&mut self) {
+        self.remove();
+    }
 }
 
 /// What the names of files end in that are not complete.
@@ -216,9 +242,8 @@ impl SqliteTarget {
         Self::create(folder, "").await
     }
 
-    /// In the folder of a ledger that has no databases. What a run that was cut off left there
-    /// is replaced; the caller sees to it that no other one is under way.
-    pub(super) async fn in_ledger(folder: &Path) -> Result<Self> {
+    /// Refuses a folder that has a database of a ledger, or something that belonged to one.
+    pub(super) fn must_be_free(folder: &Path) -> Result<()> {
         for path in [ledger_path(folder), vault_path(folder)] {
             // A write-ahead log that was left alone would be taken for one of the new file.
             for beside in ["", "-wal", "-shm", "-journal"] {
@@ -228,19 +253,23 @@ impl SqliteTarget {
                     return Err(StoreError::Exists { path });
                 }
             }
-            for beside in ["", "-journal"] {
-                let left = with_ending(&with_ending(&path, PARTIAL), beside);
-                if left.exists() {
-                    fs::remove_file(&left).map_err(file_failed("remove", &left))?;
-                }
-            }
         }
+        Ok(())
+    }
+
+    /// In the folder of a ledger that has no databases. What a run that was cut off left there
+    /// is replaced; the caller sees to it that no other one is under way.
+    pub(super) async fn in_ledger(folder: &Path) -> Result<Self> {
+        Self::must_be_free(folder)?;
+        Leftovers::of(folder, PARTIAL).remove();
         Self::create(folder, PARTIAL).await
     }
 
     async fn create(folder: &Path, ending: &'static str) -> Result<Self> {
         let file = |path: PathBuf| with_ending(&path, ending);
+        let leftovers = Leftovers::of(folder, ending);
         Ok(Self {
+            leftovers,
             ledger: create(&file(ledger_path(folder)), LEDGER_SQL).await?,
             vault: create(&file(vault_path(folder)), VAULT_SQL).await?,
             folder: folder.to_owned(),
@@ -273,19 +302,22 @@ impl Target for SqliteTarget {
     }
 
     async fn finish(self: Box<Self>, _signed: (u64, [u8; 32])) -> Result<()> {
-        let folder = self.folder;
+        let Self {
+            ledger,
+            vault,
+            folder,
+            ending,
+            mut leftovers,
+        } = *self;
         // The ledger last: without it there is none.
-        let files = [
-            (vault_path(&folder), self.vault),
-            (ledger_path(&folder), self.ledger),
-        ];
+        let files = [(vault_path(&folder), vault), (ledger_path(&folder), ledger)];
         let mut written = Vec::new();
         for (path, mut connection) in files {
             let committed = connection.execute("COMMIT").await;
             committed.map_err(failed("commit a copy"))?;
             let closed = connection.close().await;
             closed.map_err(failed("close a copy"))?;
-            let partial = with_ending(&path, self.ending);
+            let partial = with_ending(&path, ending);
             let flushed = fs::File::open(&partial).and_then(|file| file.sync_all());
             flushed.map_err(file_failed("flush", &partial))?;
             written.push((partial, path));
@@ -297,6 +329,7 @@ impl Target for SqliteTarget {
             let flushed = fs::File::open(&folder).and_then(|folder| folder.sync_all());
             flushed.map_err(file_failed("flush", &folder))?;
         }
+        leftovers.0.clear();
         Ok(())
     }
 }
