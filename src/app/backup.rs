@@ -290,8 +290,8 @@ async fn check_opened(
     let checkpoints = app.store().checkpoints().await?;
     let (size, note) = checkpoints.last().ok_or_else(|| wrong("no checkpoint"))?;
     // The key that is to sign on must have signed it: the log could name any others besides.
-    let signer = app.sealer.verifier_key().clone();
-    let checkpoint = Checkpoint::open(note, &[signer])
+    let own_key = app.sealer.verifier_key().clone();
+    let checkpoint = Checkpoint::open(note, &[own_key])
         .map_err(|error| wrong(&format!("the newest checkpoint: {error}")))?;
     let kept = from.join(CHECKPOINT);
     let kept = fs::read(&kept).map_err(failed("read", &kept))?;
