@@ -414,3 +414,34 @@ async fn an_older_backup_knows_no_later_erasure_until_the_master_key_is_rotated(
     assert_eq!(refused.exit_code(), 11);
     assert!(refused.to_string().contains("master key"), "{refused}");
 }
+
+/// An erasure is never in the vault of a backup and not in its log: each is recomputed before it
+/// gets its name.
+#[tokio::test(flavor = "multi_thread")]
+async fn backups_beside_erasures_are_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("ledger");
+    make(&folder).await;
+    let erasing = tokio::spawn({
+        let folder = folder.clone();
+        async move {
+            let app = App::open(&folder).await.unwrap();
+            for number in 0..25 {
+                let birth = birth(&format!("E{number}"), "3000");
+                let made = app.record(RecordKind::Birth, &birth, None).await.unwrap();
+                let id = made.receipt().aggregate_id;
+                let plan = app.plan_erasure(&[id]).await.unwrap();
+                app.erase(&plan, &harness::approval()).await.unwrap();
+            }
+            app.close().await;
+        }
+    });
+    let mut sizes = Vec::new();
+    while !erasing.is_finished() || sizes.is_empty() {
+        let to = root.path().join(format!("copy-{}", sizes.len()));
+        let made = back_up(&folder, &Location::Folder, &to).await.unwrap();
+        sizes.push(made.size);
+    }
+    erasing.await.unwrap();
+    harness::assert_clean(&folder).await;
+}
