@@ -89,7 +89,7 @@ pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::E
 }
 
 /// Writes a new file that only its owner can read; refuses to overwrite.
-fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
+pub(super) fn write_secret(path: &Path, text: &str) -> Result<(), AppError> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -207,7 +207,16 @@ impl App {
     /// # Errors
     /// When there is none, files are missing, or they do not belong together.
     pub async fn open_at(folder: &Path, location: &Location) -> Result<Self, AppError> {
-        let store = location.open(folder).await?;
+        let app = Self::of_store(folder, location.open(folder).await?).await?;
+        app.reapply_erasures().await?;
+        Ok(app)
+    }
+
+    /// The ledger in a store, with the keys in a folder; nothing is written.
+    pub(super) async fn of_store(
+        folder: &Path,
+        store: Arc<dyn Database>,
+    ) -> Result<Self, AppError> {
         let first = store.entry(0).await?.ok_or_else(|| {
             AppError::Integrity("entry 0, which names the ledger, is missing".to_owned())
         })?;
@@ -233,7 +242,6 @@ impl App {
             .map(|key| key.parse())
             .collect::<Result<_, _>>()
             .map_err(|error| AppError::Integrity(format!("a key in the log: {error}")))?;
-        app.reapply_erasures().await?;
         Ok(app)
     }
 

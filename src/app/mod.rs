@@ -5,6 +5,7 @@
 //! [`AppError`], which knows its exit code. What must stay true: whatever appends ends with a
 //! sealed log.
 
+pub mod backup;
 pub mod erase;
 pub mod error;
 pub mod home;
@@ -13,6 +14,7 @@ pub mod keys;
 pub mod proofs;
 pub mod reading;
 pub mod records;
+pub mod restore;
 
 pub use error::AppError;
 pub use home::{App, InitOptions};

@@ -168,6 +168,16 @@ pub enum Command {
         after_help = "Example:\n  vitaledger checkpoint > checkpoint-2014-06-30.note      # keep it where nobody can change it"
     )]
     Checkpoint,
+    /// Copy the ledger's databases to a new folder, beside whoever is writing them.
+    #[command(
+        after_help = "Examples:\n  vitaledger backup ./backup-2014-06-30\n  vitaledger --store postgres://ledger@db/ledger backup ./backup-2014-06-30\n\nSQLite files and the newest checkpoint, whatever the store; recomputed before the folder gets\nits name. There are no keys in it: keep a copy of keys/ apart from it, and renew that copy\nafter every rotation of the master key."
+    )]
+    Backup(super::backup::MakeBackup),
+    /// Make a ledger's databases from a backup; the keys must be there already.
+    #[command(
+        after_help = "Examples:\n  mkdir ledger && cp -r /safe/keys ledger/ && vitaledger restore ./backup-2014-06-30\n  vitaledger --store postgres://ledger@db/new restore ./backup-2014-06-30\n  vitaledger verify --against kept.note\n\nThe whole backup is recomputed first. Nothing is overwritten. A backup of either store can be\nrestored into either."
+    )]
+    Restore(super::backup::RestoreBackup),
     /// Destroy the sealed content of records; what remains says that there was one.
     #[command(
         after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3"

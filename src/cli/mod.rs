@@ -7,6 +7,7 @@
 //! with a purpose, and that is an entry of its own.
 
 mod args;
+mod backup;
 mod demo;
 mod erase;
 mod importing;
@@ -131,6 +132,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::CheckEvidence(args) => proofs::check_evidence(&args, output),
         Command::Verify(args) => verify::run(open().await?, &args, output).await,
         Command::Checkpoint => checkpoint(open().await?, output).await,
+        Command::Backup(args) => backup::backup(open().await?, &store, &args, output).await,
+        Command::Restore(args) => backup::restore(&folder, &store, &args, output).await,
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
         Command::Simulate(args) => importing::simulate(&args, output),

@@ -16,7 +16,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::keys::SigningKey;
+use super::keys::{SigningKey, VerifierKey};
 use super::merkle::{HASH_BYTES, Hash, TreeError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
@@ -92,6 +92,12 @@ impl Sealer {
             state,
             node: Uuid::now_v7(),
         }
+    }
+
+    /// The public part of the key that signs.
+    #[must_use]
+    pub const fn verifier_key(&self) -> &VerifierKey {
+        self.key.verifier_key()
     }
 
     /// Seals what is new. `None` when the newest checkpoint covers everything, or when another

@@ -14,6 +14,7 @@ mod postgres_append;
 mod postgres_check;
 mod postgres_log;
 mod postgres_master;
+mod postgres_transfer;
 mod postgres_vault;
 pub mod sqlite;
 mod sqlite_bundles;
@@ -22,7 +23,9 @@ mod sqlite_master;
 mod sqlite_read;
 mod sqlite_rows;
 pub mod sqlite_tamper;
+mod sqlite_transfer;
 mod sqlite_vault;
+pub mod transfer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -36,7 +36,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What every connection is set to. A node that vanishes in the middle of an append must not hold
 /// the head for long; what was committed must be on disk.
-const SESSION: &str = "
+pub(super) const SESSION: &str = "
     SET ROLE vitaledger_service;
     SET synchronous_commit = on;
     SET lock_timeout = '30s';
@@ -110,11 +110,74 @@ impl Pauses {
     }
 }
 
-fn options(address: &str) -> Result<PgConnectOptions> {
+pub(super) fn options(address: &str) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(address).map_err(|_| StoreError::Address {
         what: "a PostgreSQL address is postgres://USER:PASSWORD@HOST:PORT/DATABASE".to_owned(),
     })?;
     Ok(options.application_name("vitaledger"))
+}
+
+/// Connects to a database in which there is no ledger.
+pub(super) async fn connect_to_new(address: &str) -> Result<PgConnection> {
+    let options = options(address)?;
+    let mut connection = PgConnection::connect_with(&options)
+        .await
+        .map_err(failed("connect to the database"))?;
+    let exists: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_namespace
+          WHERE nspname IN ('vitaledger', 'vitaledger_vault'))",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .map_err(failed("look for a ledger"))?;
+    if exists {
+        let database = options.get_database().unwrap_or_default();
+        return Err(StoreError::Exists {
+            path: format!("the PostgreSQL database {database}"),
+        });
+    }
+    Ok(connection)
+}
+
+/// Creates schemas, roles and tables, without a row of the ledger.
+pub(super) async fn create_tables(all: &mut PgConnection) -> Result<()> {
+    for (doing, sql) in [
+        ("create the roles", ROLES_SQL),
+        ("create the tables of the ledger", LEDGER_SQL),
+        ("create the tables of the vault", VAULT_SQL),
+        ("give the roles their rights", GRANTS_SQL),
+    ] {
+        all.execute(sql).await.map_err(failed(doing))?;
+    }
+    Ok(())
+}
+
+/// The database is of this version of the program.
+pub(super) const fn schema_must_be(found: i64) -> Result<()> {
+    if found == SCHEMA {
+        return Ok(());
+    }
+    Err(StoreError::Schema {
+        found,
+        expected: SCHEMA,
+    })
+}
+
+/// Says that there is no ledger where a role, a schema or a table is missing.
+pub(super) fn not_there(error: StoreError, database: &str) -> StoreError {
+    let code = match &error {
+        StoreError::Unavailable {
+            source: sqlx::Error::Database(error),
+            ..
+        } => error.code(),
+        _ => None,
+    };
+    match code.as_deref() {
+        Some("22023" | "3F000" | "42P01") => StoreError::Missing {
+            path: format!("the PostgreSQL database {database}"),
+        },
+        _ => error,
+    }
 }
 
 impl PostgresStore {
@@ -124,35 +187,12 @@ impl PostgresStore {
     /// # Errors
     /// When there is a ledger already, or the login may not do this.
     pub async fn create(address: &str, ledger_id: Uuid) -> Result<()> {
-        let options = options(address)?;
-        let mut connection = PgConnection::connect_with(&options)
-            .await
-            .map_err(failed("connect to the database"))?;
-        let exists: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM pg_namespace
-              WHERE nspname IN ('vitaledger', 'vitaledger_vault'))",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .map_err(failed("look for a ledger"))?;
-        if exists {
-            let database = options.get_database().unwrap_or_default();
-            return Err(StoreError::Exists {
-                path: format!("the PostgreSQL database {database}"),
-            });
-        }
+        let mut connection = connect_to_new(address).await?;
         let mut all = connection
             .begin()
             .await
             .map_err(failed("begin a transaction"))?;
-        for (doing, sql) in [
-            ("create the roles", ROLES_SQL),
-            ("create the tables of the ledger", LEDGER_SQL),
-            ("create the tables of the vault", VAULT_SQL),
-            ("give the roles their rights", GRANTS_SQL),
-        ] {
-            all.execute(sql).await.map_err(failed(doing))?;
-        }
+        create_tables(&mut all).await?;
         sqlx::query(
             "INSERT INTO vitaledger_vault.vault_meta (name, value) VALUES ('ledger_id', $1)",
         )
@@ -194,28 +234,8 @@ impl PostgresStore {
                 version.fetch_one(&store.pool)
             })
             .await;
-        let missing = |error: &StoreError| match error {
-            StoreError::Unavailable {
-                source: sqlx::Error::Database(error),
-                ..
-            } => {
-                // No such role, schema, or table.
-                let code = error.code().unwrap_or_default();
-                matches!(code.as_ref(), "22023" | "3F000" | "42P01")
-            }
-            _ => false,
-        };
-        match version {
-            Ok(SCHEMA) => Ok(store),
-            Ok(found) => Err(StoreError::Schema {
-                found,
-                expected: SCHEMA,
-            }),
-            Err(error) if missing(&error) => Err(StoreError::Missing {
-                path: format!("the PostgreSQL database {database}"),
-            }),
-            Err(error) => Err(error),
-        }
+        schema_must_be(version.map_err(|error| not_there(error, &database))?)?;
+        Ok(store)
     }
 
     /// The pool, for stock repositories that read the view `vitaledger.events`.

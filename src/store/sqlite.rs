@@ -26,6 +26,7 @@ use super::sqlite_check::complaints;
 use super::sqlite_master::refuse_retired;
 use super::sqlite_read::{erased_keys, get, head_of, json_list, repeated_keys, versions};
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
+use super::sqlite_transfer::unchanged;
 use super::{
     Database, EntryRow, Group, Head, Outcome, Repeated, Result, Store, StoreError, StoredEntry,
     StoredTile,
@@ -69,15 +70,15 @@ pub(super) fn failed(doing: &'static str) -> impl Fn(sqlx::Error) -> StoreError 
     }
 }
 
-fn ledger_path(folder: &Path) -> PathBuf {
+pub(super) fn ledger_path(folder: &Path) -> PathBuf {
     folder.join("ledger.db")
 }
 
-fn vault_path(folder: &Path) -> PathBuf {
+pub(super) fn vault_path(folder: &Path) -> PathBuf {
     folder.join("vault.db")
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .page_size(PAGE_BYTES)
@@ -137,6 +138,21 @@ impl SqliteStore {
     /// # Errors
     /// When there are none, or they are of another version.
     pub async fn open(folder: &Path) -> Result<Self> {
+        Self::open_by(folder, options).await
+    }
+
+    /// Opens the files of a copy that must stay as they are: nothing can be written.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_unchanged(folder: &Path) -> Result<Self> {
+        Self::open_by(folder, unchanged).await
+    }
+
+    async fn open_by(
+        folder: &Path,
+        options: impl Fn(&Path) -> SqliteConnectOptions + Copy,
+    ) -> Result<Self> {
         for path in [ledger_path(folder), vault_path(folder)] {
             if !path.exists() {
                 return Err(StoreError::Missing {
@@ -210,7 +226,7 @@ impl Database for SqliteStore {
 }
 
 /// Makes the file with rights for its owner only, before anything is written into it.
-fn restrict(path: &Path) -> Result<()> {
+pub(super) fn restrict(path: &Path) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.create_new(true).write(true);
     #[cfg(unix)]
