@@ -8,6 +8,7 @@ use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
+use crate::registers::views::ViewError;
 use crate::report::ReportError;
 use crate::seal::export::ExportError;
 use crate::seal::sealer::SealError;
@@ -41,6 +42,9 @@ pub enum AppError {
     /// The registers.
     #[error(transparent)]
     Registers(#[from] RegisterError),
+    /// The operational views.
+    #[error(transparent)]
+    Views(#[from] ViewError),
     /// A report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -133,7 +137,9 @@ impl AppError {
                 exit::INTEGRITY
             }
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
-            Self::Evidence(_) | Self::Proof(_) => exit::INTEGRITY,
+            Self::Evidence(_) | Self::Proof(_) | Self::Views(ViewError::Entry { .. }) => {
+                exit::INTEGRITY
+            }
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
@@ -141,6 +147,7 @@ impl AppError {
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error))
             | Self::Registers(RegisterError::Store(error))
+            | Self::Views(ViewError::Store(error))
             | Self::Verify(
                 VerifyError::Store(error)
                 | VerifyError::Ledger(LedgerError::Store(error))
