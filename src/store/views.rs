@@ -313,16 +313,20 @@ impl ViewStore {
         );
         match &self.0 {
             Kept::Sqlite(pool) => {
-                let all = pool.begin_with("BEGIN IMMEDIATE").await;
-                let mut all = all.map_err(failed(doing))?;
-                for deletion in &deletions {
-                    all.execute(deletion.as_str())
-                        .await
-                        .map_err(failed(doing))?;
-                }
-                let restart = sqlx::query(&restart).bind(PROJECTOR).bind(beginning);
-                restart.execute(&mut *all).await.map_err(failed(doing))?;
-                all.commit().await.map_err(failed(doing))
+                // A task of its own: were this cut off while the transaction begins, its connection
+                // would go back to the pool with the file locked.
+                let (pool, beginning) = (pool.clone(), beginning.clone());
+                let clear = tokio::spawn(async move {
+                    let mut all = pool.begin_with("BEGIN IMMEDIATE").await?;
+                    for deletion in &deletions {
+                        all.execute(deletion.as_str()).await?;
+                    }
+                    let restart = sqlx::query(&restart).bind(PROJECTOR).bind(beginning);
+                    restart.execute(&mut *all).await?;
+                    all.commit().await
+                });
+                let done = clear.await.unwrap_or(Err(sqlx::Error::WorkerCrashed));
+                done.map_err(failed(doing))
             }
             Kept::Postgres(pool, patience) => {
                 let clear = || async {
