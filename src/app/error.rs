@@ -133,13 +133,13 @@ impl AppError {
             | Self::Cell(_)
             | Self::Refused(_)
             | Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
-            Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
-                exit::INTEGRITY
-            }
+            Self::Integrity(_)
+            | Self::History(_)
+            | Self::Ledger(LedgerError::History(_))
+            | Self::Evidence(_)
+            | Self::Proof(_)
+            | Self::Views(ViewError::Entry { .. }) => exit::INTEGRITY,
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
-            Self::Evidence(_) | Self::Proof(_) | Self::Views(ViewError::Entry { .. }) => {
-                exit::INTEGRITY
-            }
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,

@@ -108,7 +108,7 @@ fn may_pass(error: &PersistenceError) -> bool {
 /// Does it again as long as what fails may pass.
 async fn patiently<T, E, Doing>(
     patience: Duration,
-    passes: impl Fn(&E) -> bool,
+    again: impl Fn(&E) -> bool,
     doing: impl Fn() -> Doing,
 ) -> std::result::Result<T, E>
 where
@@ -117,7 +117,7 @@ where
     let mut pauses = Pauses::new(patience);
     loop {
         match doing().await {
-            Err(error) if passes(&error) && pauses.pause().await => {}
+            Err(error) if again(&error) && pauses.pause().await => {}
             done => return done,
         }
     }
