@@ -8,6 +8,7 @@ use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
+use crate::registers::views::ViewError;
 use crate::report::ReportError;
 use crate::seal::export::ExportError;
 use crate::seal::sealer::SealError;
@@ -41,6 +42,9 @@ pub enum AppError {
     /// The registers.
     #[error(transparent)]
     Registers(#[from] RegisterError),
+    /// The operational views.
+    #[error(transparent)]
+    Views(#[from] ViewError),
     /// A report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -129,11 +133,13 @@ impl AppError {
             | Self::Cell(_)
             | Self::Refused(_)
             | Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
-            Self::Integrity(_) | Self::History(_) | Self::Ledger(LedgerError::History(_)) => {
-                exit::INTEGRITY
-            }
+            Self::Integrity(_)
+            | Self::History(_)
+            | Self::Ledger(LedgerError::History(_))
+            | Self::Evidence(_)
+            | Self::Proof(_)
+            | Self::Views(ViewError::Entry { .. }) => exit::INTEGRITY,
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
-            Self::Evidence(_) | Self::Proof(_) => exit::INTEGRITY,
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
@@ -141,6 +147,7 @@ impl AppError {
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error))
             | Self::Registers(RegisterError::Store(error))
+            | Self::Views(ViewError::Store(error))
             | Self::Verify(
                 VerifyError::Store(error)
                 | VerifyError::Ledger(LedgerError::Store(error))

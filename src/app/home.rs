@@ -4,6 +4,7 @@
 //! ledger/ledger.db         entries, checkpoints, hash tiles       } or both in a database of a
 //! ledger/vault.db          sealed fields, tokens                  } PostgreSQL server
 //! ledger/registers/        derived; may be deleted
+//! ledger/views.db          derived; may be deleted; on a server, the schema vitaledger_views
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
 //! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600
 //! ledger/keys/signing.key  signs checkpoints                       0600
@@ -36,6 +37,7 @@ use crate::model::entry::Entry;
 use crate::model::office::OfficeDirectory;
 use crate::model::time::Timestamp;
 use crate::registers::Registers;
+use crate::registers::views::Views;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::{SigningKey, VerifierKey};
 use crate::seal::sealer::Sealer;
@@ -389,5 +391,16 @@ impl App {
         let mut registers = Registers::open(folder, self.ledger.id, self.store())?;
         registers.catch_up().await?;
         Ok(registers)
+    }
+
+    /// The operational views (findings, periods, samples), caught up.
+    ///
+    /// # Errors
+    /// When the store fails or an entry is no event of its stream.
+    pub async fn views(&self) -> Result<Views, AppError> {
+        let kept = self.store.views().await?;
+        let views = Views::new(self.ledger.id, self.store(), kept);
+        views.catch_up().await?;
+        Ok(views)
     }
 }

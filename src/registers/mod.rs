@@ -20,6 +20,7 @@ pub mod segment;
 pub mod snapshot;
 #[cfg(test)]
 mod tests;
+pub mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

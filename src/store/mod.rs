@@ -26,6 +26,7 @@ pub mod sqlite_tamper;
 mod sqlite_transfer;
 mod sqlite_vault;
 pub mod transfer;
+pub mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -327,6 +328,18 @@ pub trait Store: Send + Sync {
         let found = self.entries(position, 1).await?.into_iter().next();
         Ok(found.filter(|entry| entry.position == position))
     }
+    /// Entries of a type that is no record from a position on, in order, at most `limit`.
+    async fn entries_of_type_from(
+        &self,
+        aggregate_type: &str,
+        from: Position,
+        limit: u64,
+    ) -> Result<Vec<StoredEntry>> {
+        let mut all = self.entries_of_type(aggregate_type).await?;
+        all.retain(|entry| entry.position >= from);
+        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(all)
+    }
     /// The streams of these ids, each in order of its versions.
     async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>>;
     /// Every entry of a type that is no record, in order.
@@ -401,6 +414,8 @@ pub type Signed = (u64, [u8; 32]);
 pub trait Database: Store + Vault {
     /// Where it is, for people; never with a password.
     fn place(&self) -> String;
+    /// Where its operational views are kept.
+    async fn views(&self) -> Result<views::ViewStore>;
     /// Ends all connections once no one else holds it.
     async fn close(self: Arc<Self>);
 }

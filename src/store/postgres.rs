@@ -1,4 +1,5 @@
-//! The server's store: two schemas of one PostgreSQL database, `vitaledger` and `vitaledger_vault`.
+//! The server's store: schemas of one PostgreSQL database, `vitaledger` and `vitaledger_vault`
+//! (and `vitaledger_views`, which is derived).
 //!
 //! What comes in and goes out: see [`Store`](super::Store). What may fail: a server that is away,
 //! full, or refuses; what passes is tried again with growing pauses, up to a patience. What must
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::views::POSTGRES_SQL as VIEWS_SQL;
 use super::{Result, StoreError};
 
 pub(super) const LEDGER_SQL: &str = include_str!("../../migrations/postgres/ledger.sql");
@@ -125,7 +127,7 @@ pub(super) async fn connect_to_new(address: &str) -> Result<PgConnection> {
         .map_err(failed("connect to the database"))?;
     let exists: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM pg_namespace
-          WHERE nspname IN ('vitaledger', 'vitaledger_vault'))",
+          WHERE nspname IN ('vitaledger', 'vitaledger_vault', 'vitaledger_views'))",
     )
     .fetch_one(&mut connection)
     .await
@@ -145,6 +147,7 @@ pub(super) async fn create_tables(all: &mut PgConnection) -> Result<()> {
         ("create the roles", ROLES_SQL),
         ("create the tables of the ledger", LEDGER_SQL),
         ("create the tables of the vault", VAULT_SQL),
+        ("create the tables of the views", VIEWS_SQL),
         ("give the roles their rights", GRANTS_SQL),
     ] {
         all.execute(sql).await.map_err(failed(doing))?;

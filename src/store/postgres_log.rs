@@ -14,6 +14,7 @@ use super::placing::head_after;
 use super::postgres::{PostgresStore, failed};
 use super::postgres_append::{number_of, position_of};
 use super::postgres_check::complaints;
+use super::views::ViewStore;
 use super::{
     Database, EntryRow, Group, Head, Outcome, Repeated, Result, Signed, Store, StoreError,
     StoredEntry, StoredTile,
@@ -70,6 +71,10 @@ impl Database for PostgresStore {
             options.get_host(),
             options.get_port()
         )
+    }
+
+    async fn views(&self) -> Result<ViewStore> {
+        Ok(ViewStore::on_server(self))
     }
 
     async fn close(self: Arc<Self>) {
@@ -168,6 +173,15 @@ impl Store for PostgresStore {
     }
 
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>> {
+        self.entries_of_type_from(aggregate_type, 0, u64::MAX).await
+    }
+
+    async fn entries_of_type_from(
+        &self,
+        aggregate_type: &str,
+        from: Position,
+        limit: u64,
+    ) -> Result<Vec<StoredEntry>> {
         let doing = "read entries of a type";
         let rows = self
             .retrying(doing, || {
@@ -177,9 +191,12 @@ impl Store for PostgresStore {
                       WHERE aggregate_type = $1
                         AND aggregate_type NOT IN ('registration', 'birth', 'pregnancy_loss',
                                                    'disbursement', 'activity', 'return')
-                      ORDER BY position",
+                        AND position >= $2
+                      ORDER BY position LIMIT $3",
                 )
                 .bind(aggregate_type)
+                .bind(number_of(from))
+                .bind(number_of(limit))
                 .fetch_all(&self.pool)
             })
             .await?;

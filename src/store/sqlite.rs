@@ -17,7 +17,7 @@ use sqlx::sqlite::{
     SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection, Executor};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::placing::{Placing, wrapped_keys};
@@ -27,6 +27,7 @@ use super::sqlite_master::refuse_retired;
 use super::sqlite_read::{erased_keys, get, head_of, json_list, repeated_keys, versions};
 use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::sqlite_transfer::unchanged;
+use super::views::ViewStore;
 use super::{
     Database, EntryRow, Group, Head, Outcome, Repeated, Result, Store, StoreError, StoredEntry,
     StoredTile,
@@ -56,6 +57,8 @@ pub struct SqliteStore {
     pub(super) writer: Mutex<Writer>,
     ledger: SqlitePool,
     pub(super) vault: SqlitePool,
+    /// Opened when they are asked for.
+    views: OnceCell<SqlitePool>,
 }
 
 /// Names what was being done when the driver failed.
@@ -191,6 +194,7 @@ impl SqliteStore {
             writer: Mutex::new(writer),
             ledger: readers(ledger_path(folder)),
             vault: readers(vault_path(folder)),
+            views: OnceCell::new(),
         })
     }
 
@@ -207,6 +211,13 @@ impl Database for SqliteStore {
         self.folder.display().to_string()
     }
 
+    async fn views(&self) -> Result<ViewStore> {
+        let pool = self
+            .views
+            .get_or_try_init(|| ViewStore::in_folder(&self.folder));
+        Ok(ViewStore::of_folder(pool.await?.clone()))
+    }
+
     /// Folds the write-ahead logs into the files.
     async fn close(self: Arc<Self>) {
         let Some(store) = Arc::into_inner(self) else {
@@ -214,6 +225,9 @@ impl Database for SqliteStore {
         };
         store.ledger.close().await;
         store.vault.close().await;
+        if let Some(views) = store.views.get() {
+            views.close().await;
+        }
         let mut writer = store.writer.into_inner();
         // Failures here lose nothing: a write-ahead log is read at the next opening. Connections
         // that close at the same time leave it behind, so it is folded in before.
@@ -369,13 +383,24 @@ impl Store for SqliteStore {
     }
 
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>> {
+        self.entries_of_type_from(aggregate_type, 0, u64::MAX).await
+    }
+
+    async fn entries_of_type_from(
+        &self,
+        aggregate_type: &str,
+        from: Position,
+        limit: u64,
+    ) -> Result<Vec<StoredEntry>> {
         // The list must be that of the partial index, word for word, for the planner to use it.
         let rows = sqlx::query(
             "SELECT position, leaf FROM entry WHERE aggregate_type = ?
                 AND aggregate_type NOT IN ('registration', 'birth', 'pregnancy_loss', 'disbursement', 'activity', 'return')
-              ORDER BY position",
+                AND position >= ? ORDER BY position LIMIT ?",
         )
         .bind(aggregate_type)
+        .bind(number_of(from))
+        .bind(number_of(limit))
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries of a type"))?;
