@@ -26,6 +26,9 @@ const TIME_BYTES: usize = 8;
 /// The header line of the signed message, for domain separation.
 const HEADER: &str = "cosignature/v1";
 
+/// Of the encoding of secret keys that the note tools of Go use.
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+
 /// What a witness signs: the header, the time, and the whole text of the checkpoint.
 fn message(body: &str, timestamp: u64) -> Vec<u8> {
     format!("{HEADER}\ntime {timestamp}\n{body}").into_bytes()
@@ -161,6 +164,45 @@ impl CosigningKey {
         let secret = ed25519_dalek::SigningKey::generate(randomness);
         let key = WitnessKey::new(name, secret.verifying_key())?;
         Ok(Self { secret, key })
+    }
+
+    /// Reads what [`Self::encoded`] wrote.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`], [`KeyError::Name`].
+    pub fn parse(encoded: &str) -> Result<Self, KeyError> {
+        let malformed = || KeyError::Signing {
+            reason: "expected PRIVATE+KEY+<name>+<key id>+<base64 of a witness's key>",
+        };
+        let rest = encoded
+            .strip_prefix(SECRET_PREFIX)
+            .ok_or_else(malformed)?;
+        let mut parts = rest.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed());
+        };
+        let decoded = BASE64_STANDARD.decode(key).map(zeroize::Zeroizing::new);
+        let decoded = decoded.map_err(|_| malformed())?;
+        let Some((&COSIGNATURE_V1, seed)) = decoded.split_first() else {
+            return Err(malformed());
+        };
+        let seed = seed.try_into().map_err(|_| malformed())?;
+        let secret = ed25519_dalek::SigningKey::from_bytes(seed);
+        let key = WitnessKey::new(name, secret.verifying_key())?;
+        if u32::from_str_radix(id, 16) != Ok(key.key_id) {
+            return Err(malformed());
+        }
+        Ok(Self { secret, key })
+    }
+
+    /// The whole key in clear, to be written to a protected file. Wiped when dropped.
+    #[must_use]
+    pub fn encoded(&self) -> zeroize::Zeroizing<String> {
+        let mut key = zeroize::Zeroizing::new([COSIGNATURE_V1; 33]);
+        key[1..].copy_from_slice(self.secret.as_bytes());
+        let base64 = zeroize::Zeroizing::new(BASE64_STANDARD.encode(key.as_slice()));
+        let (name, key_id) = (&self.key.name, self.key.key_id);
+        zeroize::Zeroizing::new(format!("{SECRET_PREFIX}{name}+{key_id:08x}+{}", *base64))
     }
 
     /// The public half.
