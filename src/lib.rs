@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Imports go downwards only: `model` < `store` < `ledger` | `seal` < `registers` < `audit` <
-//! `report` < `app` < `cli` | `http`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
+//! `report` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
 //! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |

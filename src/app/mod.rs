@@ -13,6 +13,7 @@ pub mod keys;
 pub mod proofs;
 pub mod reading;
 pub mod records;
+pub mod witnesses;
 
 pub use error::AppError;
 pub use home::{App, InitOptions};

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use tokio::net::TcpListener;
 
+use crate::model::time::Timestamp;
 use crate::seal::witness::{MAX_BODY_BYTES, Witness};
 
 /// The routes of a witness.
@@ -23,15 +23,15 @@ pub fn router(witness: Arc<Witness>) -> Router {
 }
 
 async fn add_checkpoint(State(witness): State<Arc<Witness>>, body: Bytes) -> Response {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| since.as_secs());
+    let seconds = Timestamp::now().micros() / 1_000_000;
+    let now = u64::try_from(seconds).unwrap_or(0);
     // It waits for the disk.
     let decided = tokio::task::spawn_blocking(move || witness.add_checkpoint(&body, now)).await;
     match decided {
         Ok(Ok(verdict)) => {
             tracing::info!(status = verdict.status(), "add-checkpoint");
-            let status = StatusCode::from_u16(verdict.status())
-                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let status =
+                StatusCode::from_u16(verdict.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
             let media_type = [(header::CONTENT_TYPE, verdict.media_type())];
             (status, media_type, verdict.body()).into_response()
         }

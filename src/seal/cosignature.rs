@@ -80,6 +80,21 @@ impl WitnessKey {
         self.point.to_bytes()
     }
 
+    /// The signature line of this key, with its newline, among lines that a witness gave, if it
+    /// holds for this text.
+    #[must_use]
+    pub fn line_of(&self, body: &str, lines: &str) -> Option<String> {
+        let own = format!("— {} ", self.name);
+        lines.lines().find_map(|line| {
+            let encoded = line.strip_prefix(&own)?;
+            let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+            let (key_id, signature) = bytes.split_first_chunk::<4>()?;
+            (u32::from_be_bytes(*key_id) == self.key_id).then_some(())?;
+            self.verify(body, signature)?;
+            Some(format!("{line}\n"))
+        })
+    }
+
     /// The time of the cosignature, in seconds since 1970, if this key made it over this text.
     /// `signature` is what follows the key identifier in the line.
     #[must_use]
@@ -174,9 +189,7 @@ impl CosigningKey {
         let malformed = || KeyError::Signing {
             reason: "expected PRIVATE+KEY+<name>+<key id>+<base64 of a witness's key>",
         };
-        let rest = encoded
-            .strip_prefix(SECRET_PREFIX)
-            .ok_or_else(malformed)?;
+        let rest = encoded.strip_prefix(SECRET_PREFIX).ok_or_else(malformed)?;
         let mut parts = rest.splitn(3, '+');
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(malformed());

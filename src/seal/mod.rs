@@ -50,7 +50,7 @@ pub mod witness;
 const EXCERPT_CHARACTERS: usize = 80;
 
 /// The beginning of a refused text, for an error message.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(EXCERPT_CHARACTERS).collect()
 }
 

@@ -28,7 +28,11 @@ impl Scene {
     /// The witness as it is after a start.
     fn witness(&self) -> Witness {
         let key = CosigningKey::parse(&self.secret).unwrap();
-        Witness::new(key, vec![self.log.verifier_key().clone()], self.folder.path())
+        Witness::new(
+            key,
+            vec![self.log.verifier_key().clone()],
+            self.folder.path(),
+        )
     }
 
     fn note(&self, leaves: &[Hash], size: u64) -> Vec<u8> {
@@ -60,7 +64,11 @@ impl Scene {
 
 fn leaves(count: u64, changed: Option<u64>) -> Vec<Hash> {
     let leaf = |index| {
-        let of = if changed == Some(index) { "other" } else { "leaf" };
+        let of = if changed == Some(index) {
+            "other"
+        } else {
+            "leaf"
+        };
         leaf_hash(format!("{of} {index}").as_bytes())
     };
     (0..count).map(leaf).collect()
@@ -98,7 +106,11 @@ fn nothing_else_is() {
     cosigned(&scene, &scene.ask(&all, 0, 100), &scene.note(&all, 100));
     // A log that is not where the witness is, before or behind.
     for (old, size) in [(0, 200), (50, 200), (101, 200), (0, 50), (50, 50)] {
-        assert_eq!(scene.ask(&all, old, size), Verdict::Conflict(100), "{old} {size}");
+        assert_eq!(
+            scene.ask(&all, old, size),
+            Verdict::Conflict(100),
+            "{old} {size}"
+        );
     }
     // A fork of the same size, and one that grew.
     assert_eq!(scene.ask(&other, 100, 100), Verdict::Conflict(100));
@@ -108,8 +120,14 @@ fn nothing_else_is() {
     assert_eq!(scene.ask(&all, 100, 50).status(), 400);
     // A proof of something else, and none.
     let proof = LeafHashes(&all).consistency_proof(100, 201).unwrap();
-    assert_eq!(scene.ask_with(100, proof, scene.note(&all, 200)).status(), 422);
-    assert_eq!(scene.ask_with(100, vec![], scene.note(&all, 200)).status(), 422);
+    assert_eq!(
+        scene.ask_with(100, proof, scene.note(&all, 200)).status(),
+        422
+    );
+    assert_eq!(
+        scene.ask_with(100, vec![], scene.note(&all, 200)).status(),
+        422
+    );
     // Another key, another log, another text.
     let stranger = SigningKey::generate(&mut OsRng, ORIGIN).unwrap();
     let root = LeafHashes(&all).root_of(200).unwrap();
@@ -124,7 +142,14 @@ fn nothing_else_is() {
     let digit = note.iter().position(u8::is_ascii_digit).unwrap();
     note[digit] = b'3';
     assert_eq!(scene.ask_with(100, vec![], note).status(), 403);
-    for body in ["", "old 1\n", "old x\n\n", "old 01\n\n", "new 1\n\n", "old 0\n!\n\n"] {
+    for body in [
+        "",
+        "old 1\n",
+        "old x\n\n",
+        "old 01\n\n",
+        "new 1\n\n",
+        "old 0\n!\n\n",
+    ] {
         let verdict = scene.witness().add_checkpoint(body.as_bytes(), 0).unwrap();
         assert_eq!(verdict.status(), 400, "{body:?}");
     }
@@ -162,7 +187,9 @@ fn of_two_forks_at_once_one_is_cosigned() {
             let second = scope.spawn(move || scene.ask(&forked, old, round));
             [first.join().unwrap(), second.join().unwrap()]
         });
-        let won = both.iter().filter(|one| matches!(one, Verdict::Cosigned(_)));
+        let won = both
+            .iter()
+            .filter(|one| matches!(one, Verdict::Cosigned(_)));
         assert_eq!(won.count(), 1, "{both:?}");
         if matches!(both[1], Verdict::Cosigned(_)) {
             // The fork won: what follows cannot extend it.
