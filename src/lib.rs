@@ -11,11 +11,11 @@
 //!   audit     recomputes everything and writes nothing
 //! report      half-year summary, targets
 //! app         a ledger opened from its folder: every command is a method
-//! cli         the only part that talks to people
+//! cli | http  the only parts that talk to people and to other machines
 //! ```
 //!
 //! Imports go downwards only: `model` < `store` < `ledger` | `seal` < `registers` < `audit` <
-//! `report` < `app` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
+//! `report` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
 //! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |
@@ -30,12 +30,14 @@
 //! | [`report`] | [`report::HalfYearReport`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |
+//! | [`http`] | [`http::witness`]: a witness that others ask |
 //! | [`simulate`] | [`simulate::write`]: deliveries of invented persons, with the truth |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod http;
 pub mod intake;
 pub mod ledger;
 pub mod model;

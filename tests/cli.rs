@@ -483,9 +483,11 @@ fn every_command_explains_itself_with_examples() {
         (!name.is_empty() && name != "help").then_some(name)
     });
     let mut names: Vec<Vec<&str>> = names.map(|name| vec![name]).collect();
-    assert_eq!(names.len(), 23, "{names:?}");
+    assert_eq!(names.len(), 24, "{names:?}");
     names.push(vec!["report", "half-year"]);
     names.push(vec!["keys", "show"]);
+    names.push(vec!["witness", "init"]);
+    names.push(vec!["witness", "serve"]);
     names.push(vec!["keys", "rotate-master"]);
     for name in names {
         let ran = home.run(&[&name[..], &["--help"]].concat()).ok();

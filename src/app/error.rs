@@ -75,6 +75,11 @@ pub enum AppError {
     /// The log is not what it must be.
     #[error("integrity failure: {0}")]
     Integrity(String),
+    /// No checkpoint has the cosignatures that the policy asks for.
+    #[error(
+        "no checkpoint has a quorum of cosignatures yet, so none is handed out: see whether the witnesses of the file `policy` can be reached"
+    )]
+    Unpublished,
     /// Some rows were refused; everything else was recorded.
     #[error("{refused} rows were refused; they are in {file}")]
     RowsRefused {
@@ -143,6 +148,7 @@ impl AppError {
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
+            Self::Unpublished => exit::UNAVAILABLE,
             Self::Store(error)
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error))

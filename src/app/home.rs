@@ -10,6 +10,8 @@
 //! ledger/keys/signing.key  signs checkpoints                       0600
 //! ledger/keys/signed.json  what was signed last                    0600
 //! ledger/log.vkey          the public key, to hand out
+//! ledger/policy            the witnesses to ask (C2SP tlog-policy); made by the operator
+//! ledger/cosigned/         checkpoints with the cosignatures of a quorum of them
 //! ```
 //!
 //! What comes in: the path. What goes out: an open ledger. What may fail: files that are missing
@@ -329,6 +331,12 @@ impl App {
     /// When the log is not what was signed before, or the store fails.
     pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
         let sealed = self.seal_or_wait().await?;
+        if let Some(publication) = self.publish().await?
+            && publication.published < publication.sealed
+        {
+            let missing = publication.missing.join("; ");
+            tracing::warn!(%missing, "a quorum of witnesses is missing; what is new is not published");
+        }
         if self.erasures_wait.load(Ordering::Relaxed) {
             self.reapply_erasures().await?;
         }

@@ -15,6 +15,7 @@ pub mod proofs;
 pub mod reading;
 pub mod records;
 pub mod restore;
+pub mod witnesses;
 
 pub use error::AppError;
 pub use home::{App, InitOptions};

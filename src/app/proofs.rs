@@ -54,7 +54,8 @@ impl App {
         progress: impl FnMut(u64),
     ) -> Result<Exported, AppError> {
         let store = self.store();
-        let exported = export(store.as_ref(), &self.verifier_keys, folder, progress).await?;
+        let note = self.published_note().await?;
+        let exported = export(store.as_ref(), &self.verifier_keys, note, folder, progress).await?;
         Ok(exported)
     }
 
@@ -79,7 +80,12 @@ impl App {
             .entry(position)
             .await?
             .ok_or_else(|| AppError::Usage(format!("there is no entry at position {position}")))?;
-        let mut prover = Prover::open(store.as_ref(), &self.verifier_keys).await?;
+        let mut prover = Prover::over(
+            store.as_ref(),
+            &self.verifier_keys,
+            self.published_note().await?,
+        )
+        .await?;
         let proof = prove(&mut prover, &entry).await?;
         Ok(Proven {
             entry,
@@ -118,7 +124,12 @@ impl App {
         let own = || Policy::text_of_logs(&self.verifier_keys).into_bytes();
         let policy = policy.unwrap_or_else(own);
         let (positions, store) = (history.positions().collect::<Vec<_>>(), self.store());
-        let mut prover = Prover::open(store.as_ref(), &self.verifier_keys).await?;
+        let mut prover = Prover::over(
+            store.as_ref(),
+            &self.verifier_keys,
+            self.published_note().await?,
+        )
+        .await?;
         let founding = store.entry(0).await?.ok_or_else(|| {
             AppError::Integrity("entry 0, which names the ledger, is missing".to_owned())
         })?;
@@ -158,15 +169,14 @@ impl App {
         let refused = |what: String| AppError::Integrity(what);
         let kept = kept_checkpoint(kept, policy).map_err(|wrong| refused(wrong.to_string()))?;
         let store = self.store();
-        let newest = store.newest_checkpoint().await?;
-        let (_, note) = newest.ok_or_else(|| refused("the log has no checkpoint".to_owned()))?;
+        let note = self.published_note().await?;
         let accepted = policy
             .open(&note)
             .map_err(|error| refused(format!("the newest checkpoint: {error}")))?;
         let newer = accepted.checkpoint;
         let is_later = newer.origin() == kept.origin() && newer.size() > kept.size();
         let proof = if is_later {
-            let mut prover = Prover::open(store.as_ref(), policy.logs()).await?;
+            let mut prover = Prover::over(store.as_ref(), policy.logs(), note).await?;
             prover.extends(kept.size()).await?
         } else {
             Vec::new()
@@ -180,9 +190,7 @@ impl App {
     /// # Errors
     /// [`AppError::Integrity`] when it does not.
     pub async fn accepted(&self, policy: &Policy) -> Result<Checkpoint, AppError> {
-        let newest = self.store().newest_checkpoint().await?;
-        let (_, note) =
-            newest.ok_or_else(|| AppError::Integrity("the log has no checkpoint".to_owned()))?;
+        let note = self.published_note().await?;
         let accepted = policy.open(&note);
         let accepted = accepted
             .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;

@@ -190,6 +190,15 @@ pub enum Command {
         #[command(subcommand)]
         keys: Keys,
     },
+    /// Be a witness (C2SP tlog-witness) of the logs of others: cosign what extends what was seen.
+    #[command(
+        after_help = "Examples:\n  vitaledger witness init --state ./witness --name witness.example.org/county\n  vitaledger witness serve --state ./witness --listen 127.0.0.1:8081 --key ./log.vkey"
+    )]
+    Witness {
+        /// What to do.
+        #[command(subcommand)]
+        witness: Witness,
+    },
     /// Make a delivery of invented persons, with the truth about seeded faults.
     #[command(
         after_help = "Examples:\n  vitaledger simulate --seed 7 --population 60000 --months 36 -o delivery\n  vitaledger simulate --faults all -o faulty\n  vitaledger simulate --half-year -o half-year"
@@ -420,6 +429,38 @@ pub enum Keys {
         /// Before it is due.
         #[arg(long)]
         force: bool,
+    },
+}
+
+/// What a witness can do.
+#[derive(Debug, Subcommand)]
+pub enum Witness {
+    /// Make the witness's key, and print its verifier key, for the policies of others.
+    #[command(
+        after_help = "Example:\n  vitaledger witness init --state ./witness --name witness.example.org/county"
+    )]
+    Init {
+        /// The folder of the key and the state; must not hold a key.
+        #[arg(long, value_name = "FOLDER")]
+        state: PathBuf,
+        /// The name of the key, best a URL without scheme that you own.
+        #[arg(long)]
+        name: String,
+    },
+    /// Answer `POST /add-checkpoint` until it is stopped.
+    #[command(
+        after_help = "Example:\n  vitaledger witness serve --state ./witness --listen 127.0.0.1:8081 --key ./log.vkey\n\nPut TLS before it. A witness whose state is lost must be given a new key, not started again."
+    )]
+    Serve {
+        /// The folder of the key and the state.
+        #[arg(long, value_name = "FOLDER")]
+        state: PathBuf,
+        /// Where to listen; port 0 takes a free one and prints it.
+        #[arg(long, default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+        listen: std::net::SocketAddr,
+        /// The logs to cosign.
+        #[command(flatten)]
+        trust: super::trust::Trust,
     },
 }
 

@@ -21,6 +21,7 @@ mod report;
 mod show;
 mod trust;
 mod verify;
+mod witness;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -93,6 +94,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
     let append = async || -> Result<App, AppError> {
         let app = open().await?;
         output.note_rotation(&app);
+        output.note_publication(&app).await?;
         Ok(app)
     };
     match arguments.command {
@@ -136,6 +138,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Restore(args) => backup::restore(&folder, &store, &args, output).await,
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
+        Command::Witness { witness } => witness::run(&witness, output).await,
         Command::Simulate(args) => importing::simulate(&args, output),
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Completions { shell } => {
@@ -179,10 +182,13 @@ fn init_done(app: &App, output: &Output) {
 }
 
 async fn checkpoint(app: App, output: &Output) -> Result<(), AppError> {
-    let newest = app.store().newest_checkpoint().await?;
+    // What was sealed while witnesses were away is published now, if they are back.
+    let published = app.publish().await;
+    let note = app.published_note().await;
+    let noted = output.note_publication(&app).await;
     app.close().await;
-    let (_, note) = newest.ok_or_else(|| {
-        AppError::Integrity("there is no checkpoint, though entry 0 was sealed at init".to_owned())
-    })?;
+    published?;
+    let note = note?;
+    noted?;
     output.raw(&note)
 }

@@ -102,6 +102,22 @@ impl Output {
         }
     }
 
+    /// Says that entries wait for witnesses, if they do.
+    ///
+    /// # Errors
+    /// When the policy or the store cannot be read.
+    pub async fn note_publication(&self, app: &App) -> Result<(), AppError> {
+        let done = app.publication().await?;
+        let waiting = done.sealed.saturating_sub(done.published);
+        if waiting > 0 {
+            self.say(
+                &format!("note: {waiting} sealed entries are not published: a quorum of witnesses is missing"),
+                &format!("注意：有 {waiting} 条已封存的记录尚未公布：见证方未达法定数量"),
+            );
+        }
+        Ok(())
+    }
+
     /// A progress bar on standard error; silent when that is no terminal.
     pub fn progress(
         &self,

@@ -26,6 +26,9 @@ const TIME_BYTES: usize = 8;
 /// The header line of the signed message, for domain separation.
 const HEADER: &str = "cosignature/v1";
 
+/// Of the encoding of secret keys that the note tools of Go use.
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+
 /// What a witness signs: the header, the time, and the whole text of the checkpoint.
 fn message(body: &str, timestamp: u64) -> Vec<u8> {
     format!("{HEADER}\ntime {timestamp}\n{body}").into_bytes()
@@ -75,6 +78,21 @@ impl WitnessKey {
     #[must_use]
     pub fn point(&self) -> [u8; PUBLIC_KEY_LENGTH] {
         self.point.to_bytes()
+    }
+
+    /// The signature line of this key, with its newline, among lines that a witness gave, if it
+    /// holds for this text.
+    #[must_use]
+    pub fn line_of(&self, body: &str, lines: &str) -> Option<String> {
+        let own = format!("— {} ", self.name);
+        lines.lines().find_map(|line| {
+            let encoded = line.strip_prefix(&own)?;
+            let bytes = BASE64_STANDARD.decode(encoded).ok()?;
+            let (key_id, signature) = bytes.split_first_chunk::<4>()?;
+            (u32::from_be_bytes(*key_id) == self.key_id).then_some(())?;
+            self.verify(body, signature)?;
+            Some(format!("{line}\n"))
+        })
     }
 
     /// The time of the cosignature, in seconds since 1970, if this key made it over this text.
@@ -161,6 +179,43 @@ impl CosigningKey {
         let secret = ed25519_dalek::SigningKey::generate(randomness);
         let key = WitnessKey::new(name, secret.verifying_key())?;
         Ok(Self { secret, key })
+    }
+
+    /// Reads what [`Self::encoded`] wrote.
+    ///
+    /// # Errors
+    /// [`KeyError::Signing`], [`KeyError::Name`].
+    pub fn parse(encoded: &str) -> Result<Self, KeyError> {
+        let malformed = || KeyError::Signing {
+            reason: "expected PRIVATE+KEY+<name>+<key id>+<base64 of a witness's key>",
+        };
+        let rest = encoded.strip_prefix(SECRET_PREFIX).ok_or_else(malformed)?;
+        let mut parts = rest.splitn(3, '+');
+        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(malformed());
+        };
+        let decoded = BASE64_STANDARD.decode(key).map(zeroize::Zeroizing::new);
+        let decoded = decoded.map_err(|_| malformed())?;
+        let Some((&COSIGNATURE_V1, seed)) = decoded.split_first() else {
+            return Err(malformed());
+        };
+        let seed = seed.try_into().map_err(|_| malformed())?;
+        let secret = ed25519_dalek::SigningKey::from_bytes(seed);
+        let key = WitnessKey::new(name, secret.verifying_key())?;
+        if u32::from_str_radix(id, 16) != Ok(key.key_id) {
+            return Err(malformed());
+        }
+        Ok(Self { secret, key })
+    }
+
+    /// The whole key in clear, to be written to a protected file. Wiped when dropped.
+    #[must_use]
+    pub fn encoded(&self) -> zeroize::Zeroizing<String> {
+        let mut key = zeroize::Zeroizing::new([COSIGNATURE_V1; 33]);
+        key[1..].copy_from_slice(self.secret.as_bytes());
+        let base64 = zeroize::Zeroizing::new(BASE64_STANDARD.encode(key.as_slice()));
+        let (name, key_id) = (&self.key.name, self.key.key_id);
+        zeroize::Zeroizing::new(format!("{SECRET_PREFIX}{name}+{key_id:08x}+{}", *base64))
     }
 
     /// The public half.

@@ -123,20 +123,17 @@ pub struct Exported {
     pub bytes: u64,
 }
 
-/// Exports the log up to its newest checkpoint; `progress` is told the number of entries done.
+/// Exports the log up to a checkpoint of it, a note with or without cosignatures; `progress` is told the number of entries done.
 ///
 /// # Errors
 /// See [`ExportError`].
 pub async fn export(
     store: &dyn Store,
     keys: &[VerifierKey],
+    note: Vec<u8>,
     folder: &Path,
     mut progress: impl FnMut(u64),
 ) -> Result<Exported, ExportError> {
-    let (_, note) = store.newest_checkpoint().await?.ok_or_else(|| {
-        let what = "the log has no checkpoint".to_owned();
-        ExportError::Integrity { what }
-    })?;
     let checkpoint = Checkpoint::open(&note, keys)?;
     let folder = LogFolder::new(folder);
     let before = exported_before(&folder, keys, &checkpoint)?;

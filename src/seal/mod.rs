@@ -27,6 +27,7 @@
 //! | [`sealer`] | from new entries to the next signed checkpoint | |
 //! | [`export`] | from the store to a folder of static files | |
 //! | [`prover`] | proofs from the stored tiles | |
+//! | [`witness`] | cosigns what extends the last that it cosigned | C2SP tlog-witness |
 
 pub mod checkpoint;
 pub mod consistency;
@@ -42,13 +43,14 @@ pub mod prover;
 pub mod sealer;
 pub mod state;
 pub mod tiles;
+pub mod witness;
 
 /// The most bytes of a refused text that an error repeats: enough to recognise it, and no way to
 /// blow up a log file by sending a megabyte of nonsense.
 const EXCERPT_CHARACTERS: usize = 80;
 
 /// The beginning of a refused text, for an error message.
-fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     text.chars().take(EXCERPT_CHARACTERS).collect()
 }
 

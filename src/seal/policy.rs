@@ -34,6 +34,8 @@ const MAX_OF_A_KIND: usize = 256;
 pub struct Policy {
     logs: Vec<VerifierKey>,
     witnesses: Vec<(String, WitnessKey)>,
+    /// Where the witnesses are asked, in their order.
+    urls: Vec<Option<String>>,
     groups: Vec<Group>,
     quorum: Quorum,
 }
@@ -160,6 +162,7 @@ impl Policy {
         Self {
             logs,
             witnesses: Vec::new(),
+            urls: Vec::new(),
             groups: Vec::new(),
             quorum: Quorum::None,
         }
@@ -214,6 +217,13 @@ impl Policy {
     #[must_use]
     pub fn logs(&self) -> &[VerifierKey] {
         &self.logs
+    }
+
+    /// The witnesses that can be asked: what the policy calls them, their keys, their addresses.
+    pub fn witnesses(&self) -> impl Iterator<Item = (&str, &WitnessKey, &str)> {
+        let urls = self.urls.iter().map(Option::as_deref);
+        let all = self.witnesses.iter().zip(urls);
+        all.filter_map(|((name, key), url)| Some((name.as_str(), key, url?)))
     }
 
     /// Whether it asks for witnesses at all.
@@ -304,6 +314,7 @@ impl Policy {
 struct Reader {
     logs: Vec<VerifierKey>,
     witnesses: Vec<(String, WitnessKey)>,
+    urls: Vec<Option<String>>,
     groups: Vec<Group>,
     /// Names are octets; what they are called in messages is another matter.
     names: HashMap<Vec<u8>, Member>,
@@ -325,11 +336,12 @@ impl Reader {
                     .map_err(|source| PolicyError::Key { line, source })?;
                 self.log(key)
             }
-            (b"witness", [name, key] | [name, key, _]) => {
+            (b"witness", [name, key, url @ ..]) if url.len() <= 1 => {
                 let key: WitnessKey = text(key)
                     .parse()
                     .map_err(|source| PolicyError::Key { line, source })?;
-                self.witness(name, key)
+                let url = url.first().map(|url| text(url).into_owned());
+                self.witness(name, key, url)
             }
             (b"group", [name, threshold, members @ ..]) if !members.is_empty() => {
                 self.group(name, threshold, members)
@@ -352,7 +364,7 @@ impl Reader {
         Ok(())
     }
 
-    fn witness(&mut self, name: &[u8], key: WitnessKey) -> Result<(), String> {
+    fn witness(&mut self, name: &[u8], key: WitnessKey, url: Option<String>) -> Result<(), String> {
         let same = |(_, other): &(String, WitnessKey)| other.point() == key.point();
         if self.witnesses.iter().any(same) {
             return Err("this key of a witness was named before".to_owned());
@@ -360,6 +372,7 @@ impl Reader {
         bounded(self.witnesses.len(), "witnesses")?;
         self.define(name, Member::Witness(self.witnesses.len()))?;
         self.witnesses.push((shown(name), key));
+        self.urls.push(url);
         Ok(())
     }
 
@@ -428,6 +441,7 @@ impl Reader {
         Ok(Policy {
             logs: self.logs,
             witnesses: self.witnesses,
+            urls: self.urls,
             groups: self.groups,
             quorum: self.quorum.ok_or(PolicyError::NoQuorum)?,
         })

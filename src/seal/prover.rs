@@ -35,13 +35,26 @@ impl<'a> Prover<'a> {
     /// # Errors
     /// When there is none, or the tiles are not its tiles.
     pub async fn open(store: &'a dyn Store, keys: &[VerifierKey]) -> Result<Self, SealError> {
-        let (size, note) = store.newest_checkpoint().await?.ok_or_else(|| {
+        let (_, note) = store.newest_checkpoint().await?.ok_or_else(|| {
             let what = "the log has no checkpoint".to_owned();
             SealError::Integrity { what }
         })?;
+        Self::over(store, keys, note).await
+    }
+
+    /// Over a checkpoint of the store, as a note with or without cosignatures.
+    ///
+    /// # Errors
+    /// When no such key signed it, or the tiles are not its tiles.
+    pub async fn over(
+        store: &'a dyn Store,
+        keys: &[VerifierKey],
+        note: Vec<u8>,
+    ) -> Result<Self, SealError> {
         let checkpoint = Checkpoint::open(&note, keys)?;
-        let tiles = tree_at(store, checkpoint.size()).await?;
-        if checkpoint.size() != size || tiles.root() != *checkpoint.root() {
+        let size = checkpoint.size();
+        let tiles = tree_at(store, size).await?;
+        if tiles.root() != *checkpoint.root() {
             let what = format!("the tiles are not those of the checkpoint of size {size}");
             return Err(SealError::Integrity { what });
         }
