@@ -433,17 +433,24 @@ async fn a_rotation_that_is_killed_is_completed() {
     };
     let begun = Instant::now();
     assert!(start().wait().unwrap().success());
-    let whole = begun.elapsed();
-    let (mut killed, mut unfinished) = (0, 0);
-    for part in 1..=30 {
+    // How long it takes changes with what else the machine does: what ends before it is killed
+    // says that it is less.
+    let mut whole = begun.elapsed();
+    let (mut killed, mut unfinished, mut part) = (0, 0, 0);
+    while killed < 20 || unfinished == 0 {
+        part = part % 30 + 1;
         let mut rotation = start();
         std::thread::sleep(whole * part / 30);
         rotation.kill().unwrap();
-        killed += u32::from(!rotation.wait().unwrap().success());
+        if rotation.wait().unwrap().success() {
+            whole = whole * 9 / 10;
+        } else {
+            killed += 1;
+        }
         unfinished += u32::from(numbers(&folder).len() > 1);
         assert_eq!(harness::reverify(&folder).await.wrong, None);
+        assert!(killed < 300, "no kill left a rotation unfinished");
     }
-    assert!(killed > 15 && unfinished > 0, "{killed}, {unfinished}");
     rotate(&folder).await.unwrap();
     assert_eq!(opened(&folder).await, before);
     let last = numbers(&folder);
