@@ -15,8 +15,8 @@ use crate::store::StoredEntry;
 
 /// Entries that are read at once.
 const BATCH: u64 = 2048;
-/// Pause between looks for new entries.
-const POLL: Duration = Duration::from_millis(500);
+/// How long is waited for new entries before it is looked again; the store tells sooner.
+const WAIT: Duration = Duration::from_secs(60);
 
 struct Filter<'a> {
     kind: Option<&'a str>,
@@ -69,7 +69,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
             break;
         }
         if entries.is_empty() {
-            tokio::time::sleep(POLL).await;
+            app.ledger.store.grown(from, WAIT).await?;
         }
     }
     app.close().await;

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
 use super::request::LedgerError;
-use crate::store::{Group, Outcome, Result, Store};
+use crate::store::{Group, Outcome, Result, Store, StoreError};
 
 /// Most groups that are appended together, unless one caller alone has more.
 const MOST: usize = 4096;
@@ -114,12 +114,7 @@ async fn append_all(store: Arc<dyn Store>, callers: Vec<Waiting>, turn: OwnedMut
             counts.iter().map(own).collect()
         }
         (Err(error), Some(all)) if error.may_be_of_one_caller() => {
-            let mut groups = all.into_iter();
-            let mut each = Vec::with_capacity(counts.len());
-            for count in &counts {
-                each.push(store.append(groups.by_ref().take(*count).collect()).await);
-            }
-            each
+            append_each(store.as_ref(), all, &counts).await
         }
         (Err(error), _) => {
             let others = counts.iter().skip(1).map(|_| Err(error.told_again()));
@@ -134,6 +129,32 @@ async fn append_all(store: Arc<dyn Store>, callers: Vec<Waiting>, turn: OwnedMut
         // A caller that went away wants no answer.
         let _ = answer.send(outcomes);
     }
+}
+
+/// Appends for each caller alone. Once the store itself is what fails, the rest are told so at
+/// once: it was waited for already.
+async fn append_each(
+    store: &dyn Store,
+    all: Vec<Group>,
+    counts: &[usize],
+) -> Vec<Result<Vec<Outcome>>> {
+    let mut groups = all.into_iter();
+    let mut each: Vec<Result<Vec<Outcome>>> = Vec::with_capacity(counts.len());
+    let mut away: Option<StoreError> = None;
+    for count in counts {
+        let own: Vec<Group> = groups.by_ref().take(*count).collect();
+        let outcomes = match &away {
+            Some(error) => Err(error.not_begun()),
+            None => store.append(own).await,
+        };
+        if let Err(error) = &outcomes
+            && !error.may_be_of_one_caller()
+        {
+            away = Some(error.told_again());
+        }
+        each.push(outcomes);
+    }
+    each
 }
 
 #[cfg(test)]

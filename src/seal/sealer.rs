@@ -115,11 +115,27 @@ impl Sealer {
         if !self.store.hold_signing(self.node, TERM).await? {
             return Ok(None);
         }
-        let sealed = self.tick_alone().await;
+        let sealed = tokio::select! {
+            sealed = self.tick_alone() => sealed,
+            refused = self.keep_holding() => Err(refused),
+        };
         if let Err(error) = self.store.release_signing(self.node).await {
             tracing::warn!(%error, "the right to sign was not released; it ends with its term");
         }
         sealed
+    }
+
+    /// Prolongs the right to sign as long as the work goes on: hashing a large import takes longer
+    /// than one term. Ends only when the store fails.
+    async fn keep_holding(&self) -> SealError {
+        loop {
+            tokio::time::sleep(TERM / 3).await;
+            // Whether it is still held or another node has it now, is asked once more when it is
+            // agreed on what is signed.
+            if let Err(error) = self.store.hold_signing(self.node, TERM).await {
+                return error.into();
+            }
+        }
     }
 
     async fn tick_alone(&self) -> Result<Option<Checkpoint>, SealError> {
@@ -143,6 +159,13 @@ impl Sealer {
         loop {
             let signed = self.state.read()?;
             let agreed = self.store.signed().await?;
+            if agreed.is_some_and(|(size, _)| size > signed.size)
+                && !self.store.checkpoints_after(signed.size).await?.is_empty()
+            {
+                // This node was held up for longer than its term, and another one signed
+                // meanwhile. The next tick checks that and goes on from there.
+                return Ok(newest);
+            }
             let stored = self.newest(&signed).await?;
             let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
             let owed = signed.size.max(agreed.map_or(0, |(size, _)| size));

@@ -126,15 +126,25 @@ pub enum StoreError {
 impl StoreError {
     /// Whether an append of many callers may have failed for what one of them wanted.
     #[must_use]
-    pub const fn may_be_of_one_caller(&self) -> bool {
-        !matches!(
-            self,
-            Self::Unavailable {
-                source: sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed,
-                ..
-            } | Self::Unknown { .. }
-                | Self::ClockBehind { .. }
-        )
+    pub fn may_be_of_one_caller(&self) -> bool {
+        /// SQLSTATE: connection lost, no resources (disk, memory), not in the right state (a lock
+        /// that was not got in time), an operator's stop, a failure of the system below.
+        const OF_THE_SERVER: [&str; 5] = ["08", "53", "55", "57", "58"];
+        match self {
+            Self::Unknown { .. } | Self::ClockBehind { .. } => false,
+            Self::Unavailable { source, .. } => match source {
+                // SQLite's codes are decimal numbers of at most four digits.
+                sqlx::Error::Database(error) => !error.code().is_some_and(|code| {
+                    code.len() == 5 && OF_THE_SERVER.iter().any(|class| code.starts_with(class))
+                }),
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed => false,
+                _ => true,
+            },
+            _ => true,
+        }
     }
 
     /// The same failure, for another caller of the same append.
@@ -165,6 +175,18 @@ impl StoreError {
                 doing: "append",
                 source: sqlx::Error::Protocol(other.to_string()),
             },
+        }
+    }
+
+    /// The same failure, for a caller whose append was not even begun because of it.
+    #[must_use]
+    pub fn not_begun(&self) -> Self {
+        match self.told_again() {
+            Self::Unknown { source } => Self::Unavailable {
+                doing: "append",
+                source,
+            },
+            other => other,
         }
     }
 

@@ -31,6 +31,11 @@ const SCHEMA: i64 = 1;
 const CONNECTIONS: u32 = 12;
 /// How long a server that is away is waited for, unless said otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a server is waited for when a store is opened: nothing is at stake yet, and somebody
+/// may be waiting for the answer.
+const OPENING: Duration = Duration::from_secs(5);
+/// Longest wait for a connection of the pool.
+const ACQUIRE: Duration = Duration::from_secs(10);
 /// First pause before something is tried again; doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// Longest pause.
@@ -183,6 +188,23 @@ pub(super) fn not_there(error: StoreError, database: &str) -> StoreError {
     }
 }
 
+/// Connects as the service does, and reads the schema's version.
+async fn version_at(options: &PgConnectOptions) -> sqlx::Result<i64> {
+    let read = async {
+        let mut connection = PgConnection::connect_with(options).await?;
+        connection.execute(SESSION).await?;
+        let version = sqlx::query_scalar("SELECT version FROM vitaledger.schema_version");
+        let version = version.fetch_one(&mut connection).await?;
+        connection.close().await?;
+        Ok(version)
+    };
+    let late = |_| {
+        let what = "the server does not answer";
+        sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
+    };
+    tokio::time::timeout(OPENING, read).await.map_err(late)?
+}
+
 impl PostgresStore {
     /// Creates the schemas and roles in a database that has none. The login must be allowed to
     /// create schemas and roles; the tables will be its own.
@@ -214,31 +236,45 @@ impl PostgresStore {
     ///
     /// # Errors
     /// When there is none, it is of another version, or the server stays away longer than the
-    /// patience.
+    /// patience, or longer than [`OPENING`].
     pub async fn open(address: &str, patience: Duration) -> Result<Self> {
         let options = options(address)?;
-        let database = options.get_database().unwrap_or_default().to_owned();
+        let database = options.get_database().unwrap_or_default();
+        // Not by the pool, which keeps to itself why it cannot connect.
+        let mut pauses = Pauses::new(patience.min(OPENING));
+        let version = loop {
+            match version_at(&options).await {
+                Err(error) if passes(&error) && pauses.pause().await => {
+                    tracing::warn!(%error, "the database is away; trying again");
+                }
+                done => break done.map_err(failed("connect to the database")),
+            }
+        };
+        schema_must_be(version.map_err(|error| not_there(error, database))?)?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(patience.clamp(FIRST_PAUSE, ACQUIRE))
             .after_connect(|connection, _| {
                 Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
             })
             .connect_lazy_with(options);
-        let store = Self {
+        Ok(Self {
             pool,
             patience,
             grown: watch::Sender::new(0),
             listening: Mutex::default(),
-        };
-        let version = store
-            .retrying("read the schema's version", || {
-                let version = sqlx::query_scalar("SELECT version FROM vitaledger.schema_version");
-                version.fetch_one(&store.pool)
-            })
-            .await;
-        schema_must_be(version.map_err(|error| not_there(error, &database))?)?;
-        Ok(store)
+        })
+    }
+
+    /// Says why there was no connection, where the pool only says that there was none.
+    pub(super) async fn explained(&self, error: sqlx::Error) -> sqlx::Error {
+        if !matches!(error, sqlx::Error::PoolTimedOut) {
+            return error;
+        }
+        version_at(&self.pool.connect_options())
+            .await
+            .err()
+            .unwrap_or(error)
     }
 
     /// The pool, for stock repositories that read the view `vitaledger.events`.
@@ -262,7 +298,8 @@ impl PostgresStore {
                 Err(error) if passes(&error) && pauses.pause().await => {
                     tracing::warn!(%error, doing, "storage is away; trying again");
                 }
-                done => return done.map_err(failed(doing)),
+                Ok(done) => return Ok(done),
+                Err(error) => return Err(failed(doing)(self.explained(error).await)),
             }
         }
     }

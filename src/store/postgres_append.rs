@@ -94,9 +94,22 @@ impl PostgresStore {
                 _ => false,
             };
             if !again || !pauses.pause().await {
-                return Err(error);
+                return Err(self.explained_append(error).await);
             }
             tracing::warn!(%error, "an append failed; trying again");
+        }
+    }
+
+    async fn explained_append(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Unavailable { doing, source } => StoreError::Unavailable {
+                doing,
+                source: self.explained(source).await,
+            },
+            StoreError::Unknown { source } => StoreError::Unknown {
+                source: self.explained(source).await,
+            },
+            other => other,
         }
     }
 

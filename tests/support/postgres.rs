@@ -41,3 +41,16 @@ pub async fn database() -> String {
     connection.close().await.unwrap();
     format!("{server}/{name}")
 }
+
+/// Drops a database that has grown large.
+pub async fn forget(address: &str) {
+    let (server, name) = address.rsplit_once('/').unwrap();
+    let mut connection = PgConnection::connect(&format!("{server}/postgres"))
+        .await
+        .unwrap();
+    connection
+        .execute(format!("DROP DATABASE {name} WITH (FORCE)").as_str())
+        .await
+        .unwrap();
+    connection.close().await.unwrap();
+}
