@@ -528,7 +528,7 @@ async fn processes_write_one_log_on_a_server() {
         return;
     }
     let address = server::database().await;
-    run("processes_write_one_log_on_a_server", &address, 100).await;
+    run("processes_write_one_log_on_a_server", &address, 2000).await;
     server::forget(&address).await;
 }
 
