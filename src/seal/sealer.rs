@@ -159,14 +159,13 @@ impl Sealer {
         loop {
             let signed = self.state.read()?;
             let agreed = self.store.signed().await?;
-            if agreed.is_some_and(|(size, _)| size > signed.size)
-                && !self.store.checkpoints_after(signed.size).await?.is_empty()
-            {
+            let kept = self.store.newest_checkpoint().await?;
+            if agreed.is_some() && kept.as_ref().is_some_and(|(size, _)| *size > signed.size) {
                 // This node was held up for longer than its term, and another one signed
                 // meanwhile. The next tick checks that and goes on from there.
                 return Ok(newest);
             }
-            let stored = self.newest(&signed).await?;
+            let stored = self.opened(kept, &signed)?;
             let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
             let owed = signed.size.max(agreed.map_or(0, |(size, _)| size));
             let target = if stored_size < owed { owed } else { head.size };
@@ -255,8 +254,12 @@ impl Sealer {
     }
 
     /// The newest checkpoint in the store, which must not be newer than what was signed.
-    async fn newest(&self, signed: &SignedState) -> Result<Option<Checkpoint>, SealError> {
-        let Some((size, note)) = self.store.newest_checkpoint().await? else {
+    fn opened(
+        &self,
+        kept: Option<(u64, Vec<u8>)>,
+        signed: &SignedState,
+    ) -> Result<Option<Checkpoint>, SealError> {
+        let Some((size, note)) = kept else {
             return Ok(None);
         };
         let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
