@@ -509,13 +509,12 @@ async fn assert_one_history(folders: &BTreeSet<PathBuf>, location: &Location, si
     for folder in folders {
         let app = App::open_at(folder, location).await.unwrap();
         app.seal().await.unwrap();
-        let scope = match states.len() {
-            0 => Scope::Everything,
-            _ => Scope::Log,
-        };
-        let report = app.verify(scope, |_| {}).await.unwrap();
-        assert_eq!(report.wrong, None);
-        assert_eq!((report.entries, report.unsealed), (size, 0));
+        // What the others took over was hashed again and is compared below.
+        if states.is_empty() {
+            let report = app.verify(Scope::Everything, |_| {}).await.unwrap();
+            assert_eq!(report.wrong, None);
+            assert_eq!((report.entries, report.unsealed), (size, 0));
+        }
         states.push(app.state.read().unwrap());
         app.close().await;
     }
