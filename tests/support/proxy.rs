@@ -28,7 +28,7 @@ pub enum Cut {
 #[derive(Default)]
 struct Road {
     cut: Mutex<Option<(Cut, bool)>>,
-    /// New connections are dropped at once.
+    /// Nothing passes; connections are dropped.
     away: AtomicBool,
     cuts: AtomicU32,
 }
@@ -152,6 +152,10 @@ fn requests(
             swallow.store(true, Ordering::SeqCst);
             server.write_all(&message)?;
             return Ok(true);
+        }
+        // Connections that were open before go the same way.
+        if road.away.load(Ordering::SeqCst) {
+            return Ok(false);
         }
         server.write_all(&message)?;
     }
