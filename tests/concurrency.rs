@@ -396,7 +396,7 @@ fn start_log(folder: &Path, address: &str, printed: &Path) -> Child {
 
 /// Waits until everything was printed: exactly the log, a line an entry.
 fn assert_printed(mut log: Child, printed: &Path, entries: &Entries) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while fs::metadata(printed).unwrap().len() < entries.bytes && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }

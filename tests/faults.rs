@@ -268,7 +268,7 @@ async fn a_node_that_is_killed_holds_nobody_up() {
         let begun = Instant::now();
         while fs::read_to_string(&out).unwrap().len() < before + 200 {
             assert!(
-                begun.elapsed() < Duration::from_secs(60),
+                begun.elapsed() < Duration::from_mins(1),
                 "nothing was recorded"
             );
             tokio::time::sleep(Duration::from_millis(37)).await;
@@ -344,7 +344,7 @@ async fn a_full_disk_loses_nothing() {
     // The server may still recover from what it broke off at.
     let begun = Instant::now();
     while let Err(error) = record(&number.to_string()).await {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{error}");
+        assert!(begun.elapsed() < Duration::from_mins(1), "{error}");
     }
     record("after").await.unwrap();
     close(app).await;

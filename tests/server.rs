@@ -236,6 +236,32 @@ async fn a_reader_reads_the_log_and_not_the_vault() {
     login.remove(&address).await;
 }
 
+/// What fails for all is not tried again for each caller of an append alone.
+#[tokio::test]
+async fn a_failure_of_the_server_is_nobodys_fault() {
+    let mut connection = PgConnection::connect(&server::database().await)
+        .await
+        .unwrap();
+    for (code, of_one) in [
+        ("08006", false), // the connection failed
+        ("53100", false), // the disk is full
+        ("53200", false), // out of memory
+        ("55P03", false), // a lock was not got in time
+        ("57P01", false), // the administrator stops the server
+        ("58030", false), // the disk fails
+        ("22021", true),  // a character that the database does not have
+        ("23505", true),  // a key that is taken
+    ] {
+        let raise = format!("DO $$ BEGIN RAISE EXCEPTION 'test' USING ERRCODE = '{code}'; END $$");
+        let source = connection.execute(raise.as_str()).await.unwrap_err();
+        let error = StoreError::Unavailable {
+            doing: "append",
+            source,
+        };
+        assert_eq!(error.may_be_of_one_caller(), of_one, "{code}");
+    }
+}
+
 /// The middle one of some times.
 fn median(mut times: Vec<Duration>) -> Duration {
     times.sort_unstable();

@@ -71,15 +71,6 @@ impl Nodes {
             .unwrap()
     }
 
-    /// A sealer of a node, which is interrupted at a step.
-    fn interrupted(&self, node: &App, at: Step) -> (Sealer, Arc<Interrupted>) {
-        let key = std::fs::read_to_string(node.folder.join("keys/signing.key")).unwrap();
-        let store = Arc::new(Interrupted::new(node.store(), at));
-        let key = SigningKey::parse(key.trim()).unwrap();
-        let sealer = Sealer::new(store.clone(), key, node.state.clone());
-        (sealer, store)
-    }
-
     /// The term of whoever may sign now ends.
     async fn end_term(&self) {
         let mut owner = PgConnection::connect(&self.address).await.unwrap();
@@ -87,6 +78,15 @@ impl Nodes {
         owner.execute(ended).await.unwrap();
         owner.close().await.unwrap();
     }
+}
+
+/// A sealer of a node, which is interrupted at a step.
+fn interrupted(node: &App, at: Step) -> (Sealer, Arc<Interrupted>) {
+    let key = std::fs::read_to_string(node.folder.join("keys/signing.key")).unwrap();
+    let store = Arc::new(Interrupted::new(node.store(), at));
+    let key = SigningKey::parse(key.trim()).unwrap();
+    let sealer = Sealer::new(store.clone(), key, node.state.clone());
+    (sealer, store)
 }
 
 /// Records some births.
@@ -186,7 +186,7 @@ async fn the_right_to_sign_ends_with_its_term() {
     let agreed = store.signed().await.unwrap().unwrap();
     let next = (agreed.0 + 1, [7; 32]);
     let short = Duration::from_millis(300);
-    let long = Duration::from_secs(60);
+    let long = Duration::from_mins(1);
     assert!(!store.agree_to_sign(one, agreed, next).await.unwrap());
     assert!(store.hold_signing(one, short).await.unwrap());
     assert!(!store.hold_signing(other, long).await.unwrap());
@@ -216,7 +216,7 @@ async fn a_node_that_was_held_up_takes_over_what_the_other_signed() {
         let nodes = Nodes::new().await;
         let (slow, quick) = (nodes.open("slow").await, nodes.open("quick").await);
         append(&slow, 5).await;
-        let (sealer, store) = nodes.interrupted(&slow, step);
+        let (sealer, store) = interrupted(&slow, step);
         let held_up = tokio::spawn(async move { sealer.tick().await });
         store.reached().await;
         nodes.end_term().await;
@@ -243,7 +243,7 @@ async fn what_a_killed_node_was_to_sign_is_signed_by_another() {
         let (killed, other) = (nodes.open("killed").await, nodes.open("other").await);
         append(&killed, 300).await;
         let size = killed.store().head().await.unwrap().size;
-        let (sealer, store) = nodes.interrupted(&killed, step);
+        let (sealer, store) = interrupted(&killed, step);
         let dying = tokio::spawn(async move { sealer.tick().await });
         store.reached().await;
         let written = killed.state.read().unwrap();
@@ -257,8 +257,8 @@ async fn what_a_killed_node_was_to_sign_is_signed_by_another() {
         let signed = other.sealer.tick().await.unwrap().unwrap();
         assert_eq!(signed.size(), size + 2);
         // What was agreed on, first.
-        let notes = sizes(&other).await;
-        assert_eq!(notes[notes.len() - 2..], [size, size + 2]);
+        let kept = sizes(&other).await;
+        assert_eq!(kept[kept.len() - 2..], [size, size + 2]);
         let states = (assert_clean(&other).await, assert_clean(&killed).await);
         assert_eq!(states.0, states.1);
         killed.close().await;

@@ -16,7 +16,7 @@ use crate::store::StoredEntry;
 /// Entries that are read at once.
 const BATCH: u64 = 2048;
 /// How long is waited for new entries before it is looked again; the store tells sooner.
-const WAIT: Duration = Duration::from_secs(60);
+const WAIT: Duration = Duration::from_mins(1);
 
 struct Filter<'a> {
     kind: Option<&'a str>,

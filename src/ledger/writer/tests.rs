@@ -18,6 +18,8 @@ struct Gate {
     appends: AtomicUsize,
     /// A stream that the store cannot append.
     poison: Option<Uuid>,
+    /// Appends from this one on find the store away.
+    away_from: usize,
 }
 
 #[async_trait]
@@ -27,7 +29,11 @@ impl Store for Gate {
     }
     async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
         self.let_through.acquire().await.unwrap().forget();
-        self.appends.fetch_add(1, Ordering::SeqCst);
+        if self.appends.fetch_add(1, Ordering::SeqCst) >= self.away_from {
+            return Err(StoreError::Unknown {
+                source: sqlx::Error::PoolTimedOut,
+            });
+        }
         let ids = groups
             .iter()
             .map(|group| group.events[0].entry.aggregate_id);
@@ -99,10 +105,15 @@ fn group(stream: Uuid) -> Group {
 }
 
 fn gate(poison: Option<Uuid>) -> (Arc<Gate>, Arc<Writer>) {
+    gate_away_from(usize::MAX, poison)
+}
+
+fn gate_away_from(away_from: usize, poison: Option<Uuid>) -> (Arc<Gate>, Arc<Writer>) {
     let gate = Arc::new(Gate {
         let_through: Semaphore::new(0),
         appends: AtomicUsize::new(0),
         poison,
+        away_from,
     });
     (gate.clone(), Arc::new(Writer::new(gate)))
 }
@@ -183,4 +194,34 @@ async fn what_one_caller_wants_and_cannot_have_harms_no_other() {
         refused,
         Err(LedgerError::Store(StoreError::KeyRetired { number: 1 }))
     ));
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_is_waited_for_once() {
+    let poison = Uuid::now_v7();
+    // The first append is alone, the second is of all others together, the third of one of them.
+    let (gate, writer) = gate_away_from(2, Some(poison));
+    let leading = ask(&writer, vec![Uuid::now_v7()]);
+    settle().await;
+    let waiting: Vec<_> = [poison, Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()]
+        .into_iter()
+        .map(|id| {
+            let writer = writer.clone();
+            tokio::spawn(async move { writer.append(vec![group(id)]).await })
+        })
+        .collect();
+    settle().await;
+    gate.let_through.add_permits(9);
+    leading.await.unwrap();
+    let mut unknown = 0;
+    for task in waiting {
+        match task.await.unwrap() {
+            Err(LedgerError::Store(StoreError::Unknown { .. })) => unknown += 1,
+            // Of these nothing was begun, and that is said.
+            Err(LedgerError::Store(StoreError::Unavailable { .. })) => (),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(unknown, 1);
+    assert_eq!(gate.appends.load(Ordering::SeqCst), 3);
 }
