@@ -143,7 +143,7 @@ impl Client {
     async fn act(&mut self, n: u64) {
         let tag = format!("{}-{}-{n}", self.node, self.number);
         let what = match self.dice.random_range(0..100) {
-            _ if n % 8 == 0 => What::Same,
+            _ if n.is_multiple_of(8) => What::Same,
             0..25 => What::Correct,
             25..31 if !self.own.is_empty() => What::Void,
             31..34 => What::VoidOfAll,
@@ -250,7 +250,7 @@ async fn write(part: Part) {
     }
     ended.store(true, Ordering::Relaxed);
     let sealed = sealing.await.unwrap();
-    fs::write(&part.out, serde_json::to_vec(&(told, sealed)).unwrap()).unwrap();
+    fs::write(&part.out, serde_json::to_string(&(told, sealed)).unwrap()).unwrap();
     Arc::into_inner(app).unwrap().close().await;
 }
 
@@ -313,8 +313,8 @@ fn ended(mut child: Child) {
     assert!(status.success(), "{status}");
 }
 
-/// The whole: prepares, lets all processes run, and looks at what they left.
-async fn run(test: &str, address: &str, commands: u64) {
+/// The whole: prepares, lets all processes run, and looks at what they left. Gives what to say.
+async fn run(test: &str, address: &str, commands: u64) -> String {
     let root = tempfile::tempdir().unwrap();
     let location: Location = address.parse().unwrap();
     let first = root.path().join("node0");
@@ -374,11 +374,11 @@ async fn run(test: &str, address: &str, commands: u64) {
     app.close().await;
     let folders: BTreeSet<PathBuf> = (0..PROCESSES).map(folder).collect();
     assert_one_history(&folders, &location, entries.size()).await;
-    println!(
+    format!(
         "{} commands in {took:?}: {} entries; checkpoints by node: {sealed:?}",
         told.len(),
         entries.size()
-    );
+    )
 }
 
 /// `log --follow --json`, printing to a file.
@@ -527,7 +527,8 @@ async fn processes_write_one_log_on_a_server() {
         return;
     }
     let address = server::database().await;
-    run("processes_write_one_log_on_a_server", &address, 2000).await;
+    let said = run("processes_write_one_log_on_a_server", &address, 2000).await;
+    println!("{said}");
     server::forget(&address).await;
 }
 
@@ -536,5 +537,6 @@ async fn processes_write_one_log_in_a_folder() {
     if took_part().await {
         return;
     }
-    run("processes_write_one_log_in_a_folder", "sqlite", 150).await;
+    let said = run("processes_write_one_log_in_a_folder", "sqlite", 150).await;
+    println!("{said}");
 }

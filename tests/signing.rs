@@ -234,6 +234,26 @@ async fn a_node_that_was_held_up_takes_over_what_the_other_signed() {
     }
 }
 
+/// A node that works for longer than its term is not taken for one that stalled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_at_work_keeps_the_right_to_sign() {
+    let nodes = Nodes::new().await;
+    let (slow, quick) = (nodes.open("slow").await, nodes.open("quick").await);
+    append(&slow, 5).await;
+    let (sealer, store) = interrupted(&slow, Step::BeforeHead);
+    let working = tokio::spawn(async move { sealer.tick().await });
+    store.reached().await;
+    nodes.end_term().await;
+    // A term is 30 s; it is prolonged every third of it.
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    assert_eq!(quick.sealer.tick().await.unwrap(), None);
+    store.go_on();
+    assert!(working.await.unwrap().unwrap().is_some());
+    assert_eq!(assert_clean(&slow).await, assert_clean(&quick).await);
+    slow.close().await;
+    quick.close().await;
+}
+
 /// A node is killed after the nodes agreed on what it signs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_a_killed_node_was_to_sign_is_signed_by_another() {
