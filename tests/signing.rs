@@ -17,7 +17,7 @@ mod server;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use interrupted::{Interrupted, Step};
 use sqlx::{Connection, Executor, PgConnection};
@@ -35,6 +35,8 @@ use vitaledger::store::location::Location;
 
 /// How often each node tries to sign, at least.
 const TICKS: u32 = 300;
+/// How often each node must have been the one that did.
+const SEALS: u32 = 20;
 
 /// A ledger and its nodes.
 struct Nodes {
@@ -145,18 +147,21 @@ async fn nodes_that_sign_at_the_same_time_sign_one_history() {
         .map(|app| {
             let app = app.clone();
             tokio::spawn(async move {
-                let mut sealed = 0;
-                for _ in 0..TICKS {
-                    sealed += u64::from(app.sealer.tick().await.unwrap().is_some());
-                    tokio::task::yield_now().await;
+                let begun = Instant::now();
+                let (mut ticks, mut sealed) = (0, 0);
+                while ticks < TICKS || sealed < SEALS {
+                    sealed += u32::from(app.sealer.tick().await.unwrap().is_some());
+                    ticks += 1;
+                    assert!(begun.elapsed() < Duration::from_mins(3), "{sealed}");
+                    // Out of step, so that each finds the others in every state.
+                    let pause = Duration::from_micros(rand::random_range(0..4000));
+                    tokio::time::sleep(pause).await;
                 }
-                sealed
             })
         })
         .collect();
-    let mut sealed = Vec::new();
     for node in ticking {
-        sealed.push(node.await.unwrap());
+        node.await.unwrap();
     }
     ended.store(true, Ordering::Relaxed);
     for writer in writing {
@@ -170,8 +175,7 @@ async fn nodes_that_sign_at_the_same_time_sign_one_history() {
     let sizes = sizes(&apps[0]).await;
     assert!(sizes.is_sorted_by(|a, b| a < b), "{sizes:?}");
     // They did all sign, and often.
-    assert!(sealed.iter().all(|node| *node > 3), "{sealed:?}");
-    assert!(sizes.len() > 50, "{} notes", sizes.len());
+    assert!(sizes.len() >= 3 * SEALS as usize, "{} notes", sizes.len());
     for app in apps {
         Arc::into_inner(app).unwrap().close().await;
     }
