@@ -236,3 +236,24 @@ async fn two_openings_of_one_ledger_write_one_log() {
     assert_eq!(positions, (0..40).collect::<Vec<u64>>());
     assert_eq!(first.store().entries(0, 100).await.unwrap(), entries);
 }
+
+/// The connection that appends is kept; when the server ends it in between, another takes its
+/// place, and nothing is appended twice or lost.
+#[tokio::test]
+async fn an_append_survives_the_loss_of_its_connection() {
+    let backend = Postgres::fresh().await;
+    let store = backend.store();
+    for size in 1..=3 {
+        let entry = suite::office(Uuid::now_v7(), 1, None);
+        store.append(vec![suite::group([entry])]).await.unwrap();
+        assert_eq!(store.head().await.unwrap().size, size);
+        let ended = backend
+            .tamper(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .unwrap();
+        assert!(ended > 0, "there was no connection to end");
+    }
+}
