@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vitaledger::store::postgres::{PATIENCE, PostgresStore};
 use vitaledger::store::sqlite::SqliteStore;
-use vitaledger::store::{Store, Vault};
+use vitaledger::store::{Database, Store, Vault};
 
 struct Sqlite {
     folder: TempDir,
@@ -235,4 +235,64 @@ async fn two_openings_of_one_ledger_write_one_log() {
     let positions: Vec<u64> = entries.iter().map(|entry| entry.position).collect();
     assert_eq!(positions, (0..40).collect::<Vec<u64>>());
     assert_eq!(first.store().entries(0, 100).await.unwrap(), entries);
+}
+
+/// The connection that appends is kept; when the server ends it in between, another takes its
+/// place, and nothing is appended twice or lost.
+#[tokio::test]
+async fn an_append_survives_the_loss_of_its_connection() {
+    let backend = Postgres::fresh().await;
+    let store = backend.store();
+    for size in 1..=3 {
+        let entry = suite::office(Uuid::now_v7(), 1, None);
+        store.append(vec![suite::group([entry])]).await.unwrap();
+        assert_eq!(store.head().await.unwrap().size, size);
+        let ended = backend
+            .tamper(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                  WHERE datname = current_database() AND pid <> pg_backend_pid()",
+            )
+            .await
+            .unwrap();
+        assert!(ended > 0, "there was no connection to end");
+    }
+}
+
+/// What an append costs does not grow with the ledger: the vault is never read whole for it, by
+/// the server's own count, also where the plans were made while the tables were empty.
+#[tokio::test]
+async fn appends_do_not_read_the_vault_whole() {
+    const APPENDS: i64 = 20;
+    let backend = Postgres::fresh().await;
+    let mut connection = PgConnection::connect(&backend.address).await.unwrap();
+    let scans = "SELECT sum(seq_scan)::bigint FROM pg_stat_user_tables
+                  WHERE schemaname = 'vitaledger_vault' AND relname <> 'vault_meta'";
+    let before: i64 = sqlx::query_scalar(scans)
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+    for _ in 0..APPENDS {
+        let entry = suite::office(Uuid::now_v7(), 1, None);
+        let group = suite::group([entry]);
+        backend.store.append(vec![group]).await.unwrap();
+    }
+    // A session reports what it did when it ends, all at once.
+    backend.store.clone().close().await;
+    let inserted = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'entry'";
+    for _ in 0..100 {
+        let reported: i64 = sqlx::query_scalar(inserted)
+            .fetch_one(&mut connection)
+            .await
+            .unwrap();
+        if reported == APPENDS {
+            let after: i64 = sqlx::query_scalar(scans)
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(after - before, 0, "scans of whole tables");
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the server did not report {APPENDS} inserts");
 }

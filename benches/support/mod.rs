@@ -1,4 +1,4 @@
-//! What both benches need: arguments, a delivery, a ledger, and children of their own.
+//! What the benches need: arguments, a delivery, a ledger, and children of their own.
 //!
 //! Every contestant runs in a child process (this program again, with a hidden argument), so that
 //! peaks of memory are its own. Nothing here asserts a time: figures depend on the machine, the
@@ -135,25 +135,39 @@ pub async fn import(folder: &Path, name: &str, simulated_clock: bool) -> Result<
         simulated_clock,
         ..InitOptions::default()
     };
-    let app = App::init(&folder.join(name), &options).await?;
-    let options = ImportOptions {
+    let app = ledger(folder, name, &options).await?;
+    let imported = import_births(&app, folder).await?;
+    app.close().await;
+    Ok(imported)
+}
+
+fn options(folder: &Path) -> ImportOptions {
+    ImportOptions {
         dry_run: false,
         strict: false,
         rejects_folder: folder.to_owned(),
         batch_rows: vitaledger::intake::BATCH_ROWS,
-    };
+    }
+}
+
+/// Makes a ledger in `folder/name` with the offices of what [`deliver`] wrote.
+pub async fn ledger(folder: &Path, name: &str, init: &InitOptions) -> Result<App> {
+    let app = App::init(&folder.join(name), init).await?;
     // Offices are few and go in one by one: not what is measured.
     let offices = [folder.join("delivery/offices.csv")];
-    app.import(&offices, &options, None, |_| ()).await?;
+    app.import(&offices, &options(folder), None, |_| ()).await?;
+    Ok(app)
+}
+
+/// Imports the births that [`deliver`] wrote; gives how many were recorded, and in what time.
+pub async fn import_births(app: &App, folder: &Path) -> Result<(u64, Duration)> {
     let births = [folder.join("delivery/births.csv")];
     let started = std::time::Instant::now();
-    let summary: ImportSummary = app.import(&births, &options, None, |_| ()).await?;
+    let summary: ImportSummary = app.import(&births, &options(folder), None, |_| ()).await?;
     let elapsed = started.elapsed();
     ensure!(
         summary.total(|part| part.refused + part.replayed) == 0,
         "not every birth was recorded"
     );
-    let recorded = summary.total(|part| part.recorded);
-    app.close().await;
-    Ok((recorded, elapsed))
+    Ok((summary.total(|part| part.recorded), elapsed))
 }

@@ -114,7 +114,10 @@ CREATE FUNCTION lock_head(
     OUT known uuid[], OUT versions bigint[],
     OUT used bytea[], OUT requests bytea[], OUT positions bigint[],
     OUT erased bytea[], OUT oldest_master_key text
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    -- A session keeps the plans that it made while the tables were small, when reading them
+    -- whole was cheapest. Without that, the one row of the head seems dear enough to compile for.
+    SET enable_seqscan = off SET jit = off AS $$
 BEGIN
     SELECT h.size INTO STRICT size FROM vitaledger.head h FOR UPDATE;
     clock := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;

@@ -27,7 +27,7 @@ const ROLES_SQL: &str = include_str!("../../migrations/postgres/roles.sql");
 const GRANTS_SQL: &str = include_str!("../../migrations/postgres/grants.sql");
 const SCHEMA: i64 = 1;
 
-/// Connections of one node. Appends take one each, and queue for the head.
+/// Connections of one node, beside the one that appends.
 const CONNECTIONS: u32 = 12;
 /// How long a server that is away is waited for, unless said otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +58,8 @@ pub struct PostgresStore {
     pub(super) pool: PgPool,
     pub(super) patience: Duration,
     pub(super) grown: watch::Sender<u64>,
+    /// Appends; none while an append is under way, and after one that failed.
+    pub(super) appending: tokio::sync::Mutex<Option<PgConnection>>,
     listening: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -262,6 +264,7 @@ impl PostgresStore {
             pool,
             patience,
             grown: watch::Sender::new(0),
+            appending: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
         })
     }
@@ -320,6 +323,10 @@ impl PostgresStore {
             task.abort();
             // It was cut off, as it should be.
             let _ = task.await;
+        }
+        if let Some(appending) = self.appending.lock().await.take() {
+            // The server notices in any case.
+            let _ = appending.close().await;
         }
         self.pool.close().await;
     }

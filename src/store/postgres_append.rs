@@ -1,4 +1,5 @@
-//! The append in PostgreSQL: one transaction of four round trips, whatever the size of the batch.
+//! The append in PostgreSQL: one transaction of three round trips, whatever the size of the batch,
+//! on a connection that is kept for it.
 //!
 //! What comes in: groups. What goes out: an [`Outcome`] for each. What may fail: the server, at
 //! any moment; before the commit nothing has happened, and the whole is tried again; at the
@@ -7,9 +8,10 @@
 //! a batch is never appended twice.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Connection, Row};
+use sqlx::{Connection, Executor, Row};
 use uuid::Uuid;
 
 use super::placing::{Placing, head_after, oldest_of, placed, refuse_below, wrapped_keys};
@@ -113,34 +115,22 @@ impl PostgresStore {
         }
     }
 
+    /// Appends on the connection that is kept for it. Whatever fails, and a caller that goes away,
+    /// closes it, and the server takes back what was begun.
     async fn attempt(&self, groups: &[Group]) -> std::result::Result<Vec<Outcome>, Attempt> {
-        let mut connection = self
-            .pool
-            .acquire()
-            .await
-            .map_err(before("connect to the database"))?;
-        let mut ledger = connection
-            .begin()
-            .await
-            .map_err(before("begin a transaction"))?;
-        let mut placing = lock_head(&mut ledger, groups).await?;
-        let size = placing.head.size;
-        let outcomes = placing.all(groups).map_err(Attempt::Before)?;
-        if placing.head.size == size {
-            ledger.rollback().await.map_err(before("let the head go"))?;
-            return Ok(outcomes);
-        }
-        insert(&mut ledger, groups, &outcomes, placing.head.size)
-            .await
-            .map_err(before("insert entries"))?;
-        match ledger.commit().await {
-            Ok(()) => Ok(outcomes),
-            // The server said no, so it did not.
-            Err(error @ sqlx::Error::Database(_)) if !passes(&error) => {
-                Err(before("commit")(error))
-            }
-            Err(error) => Err(Attempt::Unknown(error, outcomes)),
-        }
+        let mut kept = self.appending.lock().await;
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => self
+                .pool
+                .acquire()
+                .await
+                .map_err(before("connect to the database"))?
+                .detach(),
+        };
+        let outcomes = attempt_on(&mut connection, groups).await?;
+        *kept = Some(connection);
+        Ok(outcomes)
     }
 
     /// Finds out what became of a commit. The head is locked: a server process that still works
@@ -163,6 +153,29 @@ impl PostgresStore {
     }
 }
 
+async fn attempt_on(
+    ledger: &mut PgConnection,
+    groups: &[Group],
+) -> std::result::Result<Vec<Outcome>, Attempt> {
+    let mut placing = lock_head(ledger, groups).await?;
+    let size = placing.head.size;
+    let outcomes = placing.all(groups).map_err(Attempt::Before)?;
+    if placing.head.size == size {
+        let rollback = ledger.execute("ROLLBACK").await;
+        rollback.map_err(before("let the head go"))?;
+        return Ok(outcomes);
+    }
+    insert(ledger, groups, &outcomes, placing.head.size)
+        .await
+        .map_err(before("insert entries"))?;
+    match ledger.execute("COMMIT").await {
+        Ok(_) => Ok(outcomes),
+        // The server said no, so it did not.
+        Err(error @ sqlx::Error::Database(_)) if !passes(&error) => Err(before("commit")(error)),
+        Err(error) => Err(Attempt::Unknown(error, outcomes)),
+    }
+}
+
 /// Takes the head for something else than an append: under its lock, appends commit.
 pub(super) async fn hold_head(ledger: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("SELECT size FROM vitaledger.lock_head('{}', '{}', '{}')")
@@ -171,6 +184,23 @@ pub(super) async fn hold_head(ledger: &mut PgConnection) -> sqlx::Result<()> {
         .map(|_| ())
 }
 
+/// Items as PostgreSQL writes an array. They need no quotes of SQL: none has any character but
+/// hexadecimal digits, hyphens and the prefix.
+fn array<'a>(prefix: &str, items: impl Iterator<Item = &'a [u8]>) -> String {
+    let mut text = String::from("'{");
+    for item in items {
+        // Writing into a text cannot fail.
+        let _ = write!(text, "{prefix}{},", hex::encode(item));
+    }
+    if text.ends_with(',') {
+        text.pop();
+    }
+    text.push_str("}'");
+    text
+}
+
+/// Begins the transaction and takes the head, in one round trip: both statements are one text of
+/// the simple protocol, which has no parameters.
 async fn lock_head(
     ledger: &mut PgConnection,
     groups: &[Group],
@@ -179,22 +209,19 @@ async fn lock_head(
     let mut streams: Vec<Uuid> = events.map(|event| event.entry.aggregate_id).collect();
     streams.sort_unstable();
     streams.dedup();
-    let keys: Vec<&[u8]> = groups
-        .iter()
-        .filter_map(|group| group.idempotency.as_ref().map(|(key, _)| key.as_slice()))
-        .collect();
+    let keys = groups.iter().filter_map(|group| group.idempotency.as_ref());
     // A row with keys of its own begins its record, which nobody can have erased.
     let rows = groups.iter().flat_map(|group| &group.events);
     let rows = rows.filter_map(|event| event.vault.as_ref());
-    let record_keys: Vec<&[u8]> = rows
-        .filter(|row| row.keys.is_empty())
-        .map(|row| row.key_id.as_slice())
-        .collect();
-    let row = sqlx::query("SELECT * FROM vitaledger.lock_head($1, $2, $3)")
-        .bind(streams)
-        .bind(keys)
-        .bind(record_keys)
-        .fetch_one(ledger)
+    let rows = rows.filter(|row| row.keys.is_empty());
+    let sql = format!(
+        "BEGIN; SELECT * FROM vitaledger.lock_head({}, {}, {})",
+        array("", streams.iter().map(|id| id.as_bytes().as_slice())),
+        array(r"\\x", keys.map(|(key, _)| key.as_slice())),
+        array(r"\\x", rows.map(|row| row.key_id.as_slice())),
+    );
+    let row = ledger
+        .fetch_one(sql.as_str())
         .await
         .map_err(before("lock the head"))?;
     let oldest: Option<String> = row
