@@ -1,9 +1,12 @@
 //! The check of a batch of entries: bytes, columns, order. Runs on any thread.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use uuid::Uuid;
 
+use super::outline::Outline;
 use crate::ledger::canonical;
 use crate::model::entry::{Entry, MAX_ENTRY_BYTES, leaf_hash};
 use crate::model::id::Position;
@@ -67,6 +70,8 @@ pub struct Leaf {
     pub kind: Option<RecordKind>,
     /// Idempotency key and request digest, hexadecimal, if a caller gave one.
     pub idempotency: Option<String>,
+    /// Where the payload lies in the bytes.
+    pub payload: Range<usize>,
 }
 
 /// A checked batch, and the first thing that is wrong in it.
@@ -109,26 +114,33 @@ fn leaf(position: Position, row: &EntryRow) -> Result<Leaf, String> {
             row.position
         ));
     }
-    let (leaf, entry) = leaf_of(position, &row.bytes)?;
-    if entry.aggregate_type != row.aggregate_type {
+    let (leaf, aggregate_type) = leaf_of(position, &row.bytes)?;
+    if aggregate_type != row.aggregate_type {
         return Err("the column aggregate_type is not what the entry says".to_owned());
     }
-    if entry.sequence != row.sequence {
+    if leaf.sequence != row.sequence {
         return Err("the column sequence is not what the entry says".to_owned());
     }
     Ok(leaf)
 }
 
-/// Checks the bytes of the entry that should stand at a position.
-pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Entry<'_>), String> {
+/// Checks the bytes of the entry that should stand at a position; gives its aggregate type, too.
+pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Cow<'_, str>), String> {
     if bytes.len() > MAX_ENTRY_BYTES {
         return Err(format!(
             "the entry has {} bytes, which is too long",
             bytes.len()
         ));
     }
-    canonical::check(bytes).map_err(|error| format!("the entry was changed: {error}"))?;
-    let entry = Entry::parse(bytes).map_err(|error| format!("the entry was changed: {error}"))?;
+    let members =
+        canonical::members(bytes).map_err(|error| format!("the entry was changed: {error}"))?;
+    let entry = match Outline::of(&members) {
+        Some(outline) => outline,
+        // Unusual, or no entry: the parser of entries decides, and says why.
+        None => Entry::parse(bytes)
+            .map(|entry| Outline::of_entry(&members, entry))
+            .map_err(|error| format!("the entry was changed: {error}"))?,
+    };
     if entry.format != 1 {
         return Err(format!("format {} is not known", entry.format));
     }
@@ -138,9 +150,8 @@ pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Entry<'
             entry.position
         ));
     }
-    let tagged = entry
-        .payload
-        .get()
+    let payload = members.text.get(entry.payload.clone()).unwrap_or_default();
+    let tagged = payload
         .strip_prefix("{\"")
         .and_then(|rest| rest.strip_prefix(entry.event_type.as_ref()))
         .is_some_and(|rest| rest.starts_with("\":"));
@@ -157,9 +168,10 @@ pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Entry<'
         recorded_at: entry.recorded_at,
         event_id: entry.event_id,
         kind,
-        idempotency: entry.metadata("idempotency").map(str::to_owned),
+        idempotency: entry.idempotency.map(Cow::into_owned),
+        payload: entry.payload,
     };
-    Ok((leaf, entry))
+    Ok((leaf, entry.aggregate_type))
 }
 
 /// What holds from one entry to the next: versions of streams, and time.

@@ -7,6 +7,7 @@
 pub mod evidence;
 pub mod exported;
 pub mod leaves;
+mod outline;
 pub mod sealed;
 mod streams;
 mod vault;

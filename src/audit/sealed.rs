@@ -13,7 +13,6 @@ use crate::ledger::keys::UnwrapError;
 use crate::ledger::recording::FLAG_WOMAN_TOKEN;
 use crate::ledger::sealing::{OpenError, RecordKeys, Sealer, role_of};
 use crate::ledger::years::year_key_ends;
-use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Role;
@@ -55,14 +54,15 @@ struct Committed {
 
 /// The commitments of an entry, if it makes any.
 fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, String> {
-    let entry = Entry::parse(&row.bytes).map_err(|error| error.to_string())?;
+    let payload = row.bytes.get(leaf.payload.clone()).unwrap_or_default();
+    let payload = std::str::from_utf8(payload).map_err(|error| error.to_string())?;
     if let Some(kind) = leaf.kind {
-        let event = AnyRecordEvent::parse(kind, entry.payload.get())
+        let event = AnyRecordEvent::parse(kind, payload)
             .map_err(|error| format!("the payload is no event of a {kind}: {error}"))?;
         return Ok(Some(event.commitments));
     }
     let event: BTreeMap<String, Committed> =
-        serde_json::from_str(entry.payload.get()).map_err(|error| error.to_string())?;
+        serde_json::from_str(payload).map_err(|error| error.to_string())?;
     Ok(event
         .into_values()
         .next()
@@ -147,7 +147,7 @@ fn event(
         return Ok(());
     }
     match open(ledger, leaf.event_id, leaf.kind, &commitments, &sealed) {
-        Ok(()) => batch.commitments += commitments.iter().count() as u64,
+        Ok(()) => batch.commitments += commitments.len() as u64,
         Err(OpenError::Key(UnwrapError::NoMasterKey(_))) => batch.closed.push(position),
         Err(error) => return Err(error.to_string()),
     }
@@ -162,14 +162,12 @@ fn open(
     sealed: &VaultRow,
 ) -> Result<(), OpenError> {
     let keys = RecordKeys::open(&sealed.keys, &ledger.master, ledger.id, event_id)?;
-    Sealer::new(ledger.id, event_id)
-        .open(
-            &keys,
-            |slot| kind.map_or(Role::Record, |kind| role_of(kind, slot)),
-            commitments,
-            &sealed.slots,
-        )
-        .map(|_| ())
+    Sealer::new(ledger.id, event_id).check(
+        &keys,
+        |slot| kind.map_or(Role::Record, |kind| role_of(kind, slot)),
+        commitments,
+        &sealed.slots,
+    )
 }
 
 /// Checks that erased rows name erasures that name them, and that those erasures which are to be

@@ -7,6 +7,8 @@
 //! integers up to 2^53, `true`, `false` and `null`, with ASCII keys (so that the UTF-16 order of
 //! RFC 8785 section 3.2.3 is byte order).
 
+use std::ops::Range;
+
 use serde::Serialize;
 use unicode_normalization::is_nfc;
 
@@ -25,6 +27,9 @@ pub enum CanonicalError {
     #[error("cannot be written as JSON: {0}")]
     Unwritable(String),
 }
+
+/// Members that an entry has.
+const OUTERMOST: usize = 11;
 
 /// Deepest nesting of an entry.
 const MAX_DEPTH: u8 = 24;
@@ -46,14 +51,36 @@ pub fn to_bytes<T: Serialize>(value: &T) -> Result<Vec<u8>, CanonicalError> {
 /// # Errors
 /// The first place at which they are not.
 pub fn check(bytes: &[u8]) -> Result<(), CanonicalError> {
+    members(bytes).map(|_| ())
+}
+
+/// The outermost object of canonical bytes, as text, and where its values lie in it.
+pub struct Members<'a> {
+    /// The whole.
+    pub text: &'a str,
+    /// Keys and their values, in order; none when the whole is no object.
+    pub values: Vec<(&'a str, Range<usize>)>,
+}
+
+/// Checks that the bytes are canonical, and says what lies where.
+///
+/// # Errors
+/// The first place at which they are not.
+pub fn members(bytes: &[u8]) -> Result<Members<'_>, CanonicalError> {
     let text = std::str::from_utf8(bytes).map_err(|error| CanonicalError::NotCanonical {
         offset: error.valid_up_to(),
         what: "not UTF-8",
     })?;
-    let mut scan = Scan { text, bytes, at: 0 };
+    let mut scan = Scan {
+        text,
+        bytes,
+        at: 0,
+        outermost: Vec::new(),
+    };
     scan.value(0)?;
     if scan.at == bytes.len() {
-        Ok(())
+        let values = scan.outermost;
+        Ok(Members { text, values })
     } else {
         Err(scan.wrong("something after the value"))
     }
@@ -94,6 +121,8 @@ struct Scan<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// See [`Members::values`].
+    outermost: Vec<(&'a str, Range<usize>)>,
 }
 
 impl<'a> Scan<'a> {
@@ -151,6 +180,7 @@ impl<'a> Scan<'a> {
             if self.peek() != b'"' {
                 return Err(self.wrong("no key"));
             }
+            let key_at = self.at + 1;
             let key = self.string()?;
             if !key.iter().all(|byte| PLAIN[usize::from(*byte)]) {
                 return Err(self.wrong("a key that is not plain ASCII"));
@@ -160,7 +190,15 @@ impl<'a> Scan<'a> {
             }
             last = Some(key);
             self.take(b':', "no colon")?;
+            let value_at = self.at;
             self.value(depth + 1)?;
+            if depth == 0 {
+                let key = &self.text[key_at..key_at + key.len()];
+                if self.outermost.is_empty() {
+                    self.outermost.reserve(OUTERMOST);
+                }
+                self.outermost.push((key, value_at..self.at));
+            }
             match self.peek() {
                 b',' => self.at += 1,
                 b'}' => break,

@@ -37,12 +37,23 @@ impl EventCipher {
     #[must_use]
     pub fn seal(&self, nonce_end: [u8; 8], aad: &[u8], message: &[u8]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(message.len() + TAG_BYTES);
-        sealed.extend_from_slice(message);
-        // Encryption fails only for messages of 256 GiB and more.
-        let _ =
-            self.0
-                .seal_in_place_append_tag(Self::nonce(nonce_end), Aad::from(aad), &mut sealed);
+        self.seal_onto(nonce_end, aad, message, &mut sealed);
         sealed
+    }
+
+    /// Encrypts; puts ciphertext and tag at the end of `sealed`.
+    pub fn seal_onto(&self, nonce_end: [u8; 8], aad: &[u8], message: &[u8], sealed: &mut Vec<u8>) {
+        let start = sealed.len();
+        sealed.extend_from_slice(message);
+        let (nonce, aad) = (Self::nonce(nonce_end), Aad::from(aad));
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce, aad, &mut sealed[start..]);
+        // Encryption fails only for messages of 256 GiB and more.
+        match tag {
+            Ok(tag) => sealed.extend_from_slice(tag.as_ref()),
+            Err(_) => sealed.truncate(start),
+        }
     }
 
     /// Decrypts; `None` when anything was changed.
@@ -53,15 +64,26 @@ impl EventCipher {
         aad: &[u8],
         sealed: &[u8],
     ) -> Option<Zeroizing<Vec<u8>>> {
-        let mut buffer = Zeroizing::new(sealed.to_vec());
-        let nonce = Self::nonce(nonce_end);
-        let length = self
-            .0
-            .open_in_place(nonce, Aad::from(aad), &mut buffer)
-            .ok()?
-            .len();
+        let mut buffer = Zeroizing::new(Vec::with_capacity(sealed.len()));
+        let length = self.open_into(nonce_end, aad, sealed, &mut buffer)?.len();
         buffer.truncate(length);
         Some(buffer)
+    }
+
+    /// Decrypts into a buffer, whose content is replaced; `None` when anything was changed. A
+    /// buffer with room enough is not moved, so what wipes it wipes all.
+    pub fn open_into<'b>(
+        &self,
+        nonce_end: [u8; 8],
+        aad: &[u8],
+        sealed: &[u8],
+        buffer: &'b mut Vec<u8>,
+    ) -> Option<&'b [u8]> {
+        buffer.clear();
+        buffer.extend_from_slice(sealed);
+        let nonce = Self::nonce(nonce_end);
+        let clear = self.0.open_in_place(nonce, Aad::from(aad), buffer).ok()?;
+        Some(clear)
     }
 }
 

@@ -47,6 +47,18 @@ impl Commitments {
         Some(self.0[found].1)
     }
 
+    /// The number of slots.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The slots, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
         self.0.iter().map(|(slot, _)| *slot)
@@ -82,16 +94,20 @@ impl<'de> Deserialize<'de> for Commitments {
             }
 
             fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Commitments, M::Error> {
-                let mut pairs = Vec::with_capacity(12);
-                while let Some((slot, Borrowed(text))) = map.next_entry::<Slot, Borrowed<'de>>()? {
+                let mut pairs: Vec<(Slot, Commitment)> = Vec::with_capacity(12);
+                let mut last = None;
+                while let Some((Borrowed(name), Borrowed(text))) = map.next_entry()? {
+                    let slot = Slot::of_name_after(last, &name)
+                        .ok_or_else(|| M::Error::custom(format_args!("no sealed slot {name:?}")))?;
                     let mut bytes = [0; 33];
                     let length = URL_SAFE_NO_PAD.decode_slice(text.as_bytes(), &mut bytes);
                     let (Ok(32), Some(commitment)) = (length, bytes.first_chunk::<32>()) else {
                         return Err(M::Error::custom("a commitment is 43 base64url characters"));
                     };
-                    if pairs.last().is_some_and(|(last, _)| *last >= slot) {
+                    if last.is_some_and(|last| last >= slot) {
                         return Err(M::Error::custom("slots out of order or twice"));
                     }
+                    last = Some(slot);
                     pairs.push((slot, Commitment(*commitment)));
                 }
                 Ok(Commitments(pairs))

@@ -20,7 +20,7 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::cipher::EventCipher;
+use super::cipher::{EventCipher, TAG_BYTES};
 use super::commitment::{Commitment, Commitments};
 use super::keys::{Secret, UnwrapError, WRAPPED_KEY_BYTES, unwrap, wrap};
 use super::master::MasterKeys;
@@ -28,6 +28,11 @@ use crate::model::schema::RecordKind;
 use crate::model::slot::{Role, Slot};
 
 type HmacSha256 = Hmac<Sha256>;
+
+/// Bytes before each ciphertext of a packed row: slot number and length.
+const PART_HEAD_BYTES: usize = 3;
+/// Room for ledger, event, slot name and commitment.
+const AAD_BYTES: usize = 96;
 
 /// The keys of a record's roles.
 #[derive(Debug, Clone)]
@@ -154,15 +159,14 @@ impl Sealer {
         commit(salt, &self.event_text, slot, value)
     }
 
-    fn cipher_context(&self, slot: Slot, commitment: &Commitment) -> ([u8; 8], Vec<u8>) {
-        let nonce_end = [0, 0, 0, 0, 0, 0, 0, slot.number()];
-        let name = slot.name().as_bytes();
-        let mut aad = Vec::with_capacity(64 + name.len());
+    /// The end of the nonce; `aad` becomes what the ciphertext is bound to.
+    fn cipher_context(&self, slot: Slot, commitment: &Commitment, aad: &mut Vec<u8>) -> [u8; 8] {
+        aad.clear();
         aad.extend_from_slice(self.ledger.as_bytes());
         aad.extend_from_slice(self.event.as_bytes());
-        aad.extend_from_slice(name);
+        aad.extend_from_slice(slot.name().as_bytes());
         aad.extend_from_slice(&commitment.0);
-        (nonce_end, aad)
+        [0, 0, 0, 0, 0, 0, 0, slot.number()]
     }
 
     /// Commits to every given slot, and encrypts those that have a value.
@@ -174,7 +178,10 @@ impl Sealer {
         values: &[(Slot, Option<&str>)],
     ) -> (Commitments, Vec<u8>) {
         let mut commitments = Vec::with_capacity(values.len());
-        let mut packed = Vec::with_capacity(values.len() * 32);
+        let stated = values.iter().filter_map(|(_, value)| *value);
+        let length = stated.map(|value| PART_HEAD_BYTES + value.len() + TAG_BYTES);
+        let mut packed = Vec::with_capacity(length.sum());
+        let mut aad = Vec::with_capacity(AAD_BYTES);
         let mut of_role: Vec<(Role, HmacSha256, EventCipher)> = Vec::with_capacity(4);
         for (slot, value) in values {
             let role = role_of(*slot);
@@ -192,16 +199,12 @@ impl Sealer {
             let commitment = self.commit(&self.salt(prk, *slot), *slot, *value);
             commitments.push((*slot, commitment));
             if let Some(value) = value {
-                let (nonce_end, aad) = self.cipher_context(*slot, &commitment);
-                let sealed = cipher.seal(nonce_end, &aad, value.as_bytes());
+                let nonce_end = self.cipher_context(*slot, &commitment, &mut aad);
                 packed.push(slot.number());
                 // Cells have at most 200 characters, remarks a few times that.
-                packed.extend_from_slice(
-                    &u16::try_from(sealed.len())
-                        .unwrap_or(u16::MAX)
-                        .to_be_bytes(),
-                );
-                packed.extend_from_slice(&sealed);
+                let length = u16::try_from(value.len() + TAG_BYTES).unwrap_or(u16::MAX);
+                packed.extend_from_slice(&length.to_be_bytes());
+                cipher.seal_onto(nonce_end, &aad, value.as_bytes(), &mut packed);
             }
         }
         (Commitments::new(commitments), packed)
@@ -218,8 +221,41 @@ impl Sealer {
         commitments: &Commitments,
         packed: &[u8],
     ) -> Result<Vec<OpenedSlot>, OpenError> {
+        let mut opened = Vec::with_capacity(commitments.len());
+        self.each(keys, role_of, commitments, packed, |slot, value, salt| {
+            let value = value.map(|text| Zeroizing::new(text.to_owned()));
+            opened.push(OpenedSlot { slot, value, salt });
+        })?;
+        Ok(opened)
+    }
+
+    /// The same without keeping what was opened.
+    ///
+    /// # Errors
+    /// The first slot that does not open.
+    pub fn check(
+        &self,
+        keys: &RecordKeys,
+        role_of: impl Fn(Slot) -> Role,
+        commitments: &Commitments,
+        packed: &[u8],
+    ) -> Result<(), OpenError> {
+        self.each(keys, role_of, commitments, packed, |_, _, _| ())
+    }
+
+    /// Opens and checks slot by slot, and shows each with its salt.
+    fn each(
+        &self,
+        keys: &RecordKeys,
+        role_of: impl Fn(Slot) -> Role,
+        commitments: &Commitments,
+        packed: &[u8],
+        mut show: impl FnMut(Slot, Option<&str>, [u8; 32]),
+    ) -> Result<(), OpenError> {
         let mut parts = unpack(packed)?;
-        let mut opened = Vec::with_capacity(parts.len());
+        let longest = parts.iter().map(|(_, sealed)| sealed.len()).max();
+        let mut clear = Zeroizing::new(Vec::with_capacity(longest.unwrap_or(0)));
+        let mut aad = Vec::with_capacity(AAD_BYTES);
         let mut of_role: Vec<(Role, HmacSha256, EventCipher)> = Vec::with_capacity(4);
         for (slot, commitment) in commitments.iter() {
             let role = role_of(slot);
@@ -239,23 +275,21 @@ impl Sealer {
             let value = match found.map(|index| parts.swap_remove(index)) {
                 None => None,
                 Some((_, sealed)) => {
-                    let (nonce_end, aad) = self.cipher_context(slot, &commitment);
-                    let mut clear = cipher
-                        .open(nonce_end, &aad, sealed)
+                    let nonce_end = self.cipher_context(slot, &commitment, &mut aad);
+                    let text = cipher
+                        .open_into(nonce_end, &aad, sealed, &mut clear)
                         .ok_or(OpenError::Ciphertext(slot))?;
-                    let text = String::from_utf8(std::mem::take(&mut *clear))
-                        .map_err(|_| OpenError::Malformed)?;
-                    Some(Zeroizing::new(text))
+                    Some(std::str::from_utf8(text).map_err(|_| OpenError::Malformed)?)
                 }
             };
             let salt = self.salt(prk, slot);
-            if self.commit(&salt, slot, value.as_ref().map(|text| text.as_str())) != commitment {
+            if self.commit(&salt, slot, value) != commitment {
                 return Err(OpenError::Commitment(slot));
             }
-            opened.push(OpenedSlot { slot, value, salt });
+            show(slot, value, salt);
         }
         if parts.is_empty() {
-            Ok(opened)
+            Ok(())
         } else {
             Err(OpenError::Malformed)
         }

@@ -89,6 +89,9 @@ slots! {
     33 "weight_g";
 }
 
+/// Names that are tried before the search, which costs as much as a few comparisons.
+const NEAR: usize = 4;
+
 /// The name of a sealed slot. Ordered by name.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(u8);
@@ -112,6 +115,15 @@ impl Slot {
             .binary_search_by(|(other, _)| (*other).cmp(name))
             .ok()?;
         u8::try_from(found).ok().map(Self)
+    }
+
+    /// The slot of that name; found faster when it is soon after `last`.
+    #[must_use]
+    pub fn of_name_after(last: Option<Self>, name: &str) -> Option<Self> {
+        let first = last.map_or(0, |last| usize::from(last.0) + 1);
+        let mut near = (first..NAMES.len()).take(NEAR);
+        let found = near.find(|index| NAMES[*index].0 == name);
+        found.map_or_else(|| Self::of_name(name), |at| u8::try_from(at).ok().map(Self))
     }
 
     /// The slot of that name, for constants.
@@ -207,6 +219,11 @@ mod tests {
             let slot = Slot::of_name(name).unwrap();
             assert_eq!(slot.name(), *name);
             assert_eq!(Slot::of_number(*number), Some(slot));
+            let last = NAMES.iter().map(|(name, _)| Slot::of_name(name));
+            for last in last.chain([None]) {
+                assert_eq!(Slot::of_name_after(last, name), Some(slot));
+            }
         }
+        assert_eq!(Slot::of_name_after(None, "name"), None);
     }
 }

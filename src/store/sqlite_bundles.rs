@@ -60,7 +60,7 @@ pub(super) async fn bundle(
 
 /// Numbers separated by spaces; none for an empty set of rows.
 fn numbers(row: &SqliteRow, column: usize) -> Option<Vec<i64>> {
-    let text: Option<String> = row.try_get(column).ok()?;
+    let text: Option<&str> = row.try_get(column).ok()?;
     let Some(text) = text else {
         return Some(Vec::new());
     };
@@ -68,17 +68,17 @@ fn numbers(row: &SqliteRow, column: usize) -> Option<Vec<i64>> {
 }
 
 /// Values cut out of their concatenation.
-struct Values {
+struct Values<'r> {
     lengths: std::vec::IntoIter<i64>,
-    bytes: Vec<u8>,
+    bytes: &'r [u8],
     at: usize,
 }
 
-impl Values {
+impl<'r> Values<'r> {
     /// The lengths in one column, the bytes in the next.
-    fn of(row: &SqliteRow, column: usize) -> Option<Self> {
+    fn of(row: &'r SqliteRow, column: usize) -> Option<Self> {
         let lengths = numbers(row, column)?;
-        let bytes: Option<Vec<u8>> = row.try_get(column + 1).ok()?;
+        let bytes: Option<&[u8]> = row.try_get(column + 1).ok()?;
         let bytes = bytes.unwrap_or_default();
         let total: i64 = lengths.iter().sum();
         let fits = lengths.iter().all(|length| *length >= 0)
@@ -90,9 +90,9 @@ impl Values {
         })
     }
 
-    fn next(&mut self) -> Option<Vec<u8>> {
+    fn next(&mut self) -> Option<&'r [u8]> {
         let length = usize::try_from(self.lengths.next()?).ok()?;
-        let value = self.bytes.get(self.at..self.at + length)?.to_vec();
+        let value = self.bytes.get(self.at..self.at + length)?;
         self.at += length;
         Some(value)
     }
@@ -107,7 +107,7 @@ pub(super) fn entries(row: &SqliteRow) -> Option<Vec<StoredEntry>> {
         .map(|position| {
             Some(StoredEntry {
                 position: position_of(position),
-                bytes: leaves.next()?,
+                bytes: leaves.next()?.to_vec(),
             })
         })
         .collect()
@@ -116,7 +116,7 @@ pub(super) fn entries(row: &SqliteRow) -> Option<Vec<StoredEntry>> {
 /// The rows of [`ROWS`].
 pub(super) fn rows(row: &SqliteRow) -> Option<Vec<EntryRow>> {
     let entries = entries(row)?;
-    let types: Option<String> = row.try_get(3).ok()?;
+    let types: Option<&str> = row.try_get(3).ok()?;
     let types = types.unwrap_or_default();
     let mut types = types.split(' ');
     let mut sequences = numbers(row, 4)?.into_iter();
@@ -139,7 +139,7 @@ pub(super) fn rows(row: &SqliteRow) -> Option<Vec<EntryRow>> {
 pub(super) fn sealed(row: &SqliteRow) -> Option<Vec<(Position, VaultRow)>> {
     let positions = numbers(row, 0)?;
     let mut flags = numbers(row, 1)?.into_iter();
-    let erased: Option<String> = row.try_get(2).ok()?;
+    let erased: Option<&str> = row.try_get(2).ok()?;
     let erased = erased.unwrap_or_default();
     let mut erased = erased.split(' ');
     let mut columns = [3, 5, 7, 9, 11, 13].map(|column| Values::of(row, column));
@@ -152,14 +152,14 @@ pub(super) fn sealed(row: &SqliteRow) -> Option<Vec<(Position, VaultRow)>> {
                 number => Some(position_of(number.parse().ok()?)),
             };
             let sealed = VaultRow {
-                key_id: next(0)?.as_slice().try_into().ok()?,
-                keys: next(1)?,
-                slots: next(2)?,
-                content: next(3)?,
+                key_id: next(0)?.try_into().ok()?,
+                keys: next(1)?.to_vec(),
+                slots: next(2)?.to_vec(),
+                content: next(3)?.to_vec(),
                 flags: flags.next()?,
                 erased_by,
-                mac: next(4)?,
-                tokens: next(5)?,
+                mac: next(4)?.to_vec(),
+                tokens: next(5)?.to_vec(),
             };
             Some((position_of(position), sealed))
         })
