@@ -182,7 +182,7 @@ mod tests {
             (r#""format":1"#, r#""format":-1"#),
             (r#""format":1"#, r#""format":"1""#),
             (r#""event_version":"1""#, r#""event_version":1"#),
-            (r#":17"#, r#":"17""#),
+            (":17", r#":"17""#),
             (r#","sequence":1"#, ""),
             (r#","sequence":1"#, r#","sequence":1,"z":1"#),
             (id, &id.replace('-', "")),
