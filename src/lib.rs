@@ -8,14 +8,15 @@
 //!     store   SQLite          one port, a plain SQL adapter, one test suite
 //!   seal      new leaves -> RFC 6962 tree -> signed checkpoint
 //! registers   events -> typed, bitemporal columns (Parquet + in-memory tail); as of any position
+//! indicators  counts and rates, each defined once, with targets and verdicts
 //!   audit     recomputes everything and writes nothing
-//! report      half-year summary, targets
+//! report      half-year summary
 //! app         a ledger opened from its folder: every command is a method
 //! cli | http  the only parts that talk to people and to other machines
 //! ```
 //!
-//! Imports go downwards only: `model` < `store` < `ledger` | `seal` < `registers` < `audit` <
-//! `report` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
+//! Imports go downwards only: `model` < `locale` | `statistics` < `store` < `ledger` | `seal` <
+//! `registers` < `indicators` < `audit` < `report` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
 //! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |
@@ -26,6 +27,7 @@
 //! | [`store`] | [`store::Store`] and [`store::Vault`] |
 //! | [`seal`] | [`seal::sealer`], then [`seal::merkle`] |
 //! | [`registers`] | [`registers::Registers`] |
+//! | [`indicators`] | [`indicators::DEFINITIONS`]; texts are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
 //! | [`report`] | [`report::HalfYearReport`] |
 //! | [`app`] | [`app::App`] |
@@ -38,11 +40,14 @@ pub mod app;
 pub mod audit;
 pub mod cli;
 pub mod http;
+pub mod indicators;
 pub mod intake;
 pub mod ledger;
+pub mod locale;
 pub mod model;
 pub mod registers;
 pub mod report;
 pub mod seal;
 pub mod simulate;
+pub mod statistics;
 pub mod store;

@@ -21,11 +21,13 @@ use std::path::Path;
 use source::Source;
 
 /// From the bottom up; modules on one rung do not know each other.
-const LADDER: [&[&str]; 10] = [
+const LADDER: [&[&str]; 12] = [
     &["model"],
+    &["locale", "statistics"],
     &["store"],
     &["ledger", "seal"],
     &["registers"],
+    &["indicators"],
     &["audit"],
     &["report", "subscription"],
     &["access"],

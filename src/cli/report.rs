@@ -5,9 +5,11 @@ use super::log::office_code;
 use super::output::Output;
 use super::registers::as_of;
 use crate::app::{App, AppError};
+use crate::indicators::targets::Targets;
+use crate::locale::Language;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::report::{Format, HalfYearReport, Language, Targets};
+use crate::report::{Format, HalfYearReport};
 
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {

@@ -8,8 +8,10 @@
 //!
 //! A row goes this way: [`fold`] makes it from an entry and keeps it in the tail; when the tail
 //! has reached the end of a segment, [`columns`] and [`segment`] write it to a file; [`read`]
-//! gives it back from either; [`check`] compares it with a fresh fold.
+//! gives it back from either; [`changes`] tells two moments apart; [`check`] compares it with a
+//! fresh fold.
 
+pub mod changes;
 pub mod check;
 pub mod columns;
 mod encoding;

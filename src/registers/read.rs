@@ -135,7 +135,7 @@ impl Registers {
         Ok(RowBuilder::batch_of(kind, self.tail.rows(kind))?)
     }
 
-    fn check_known(&self, size: u64) -> Result<()> {
+    pub(super) fn check_known(&self, size: u64) -> Result<()> {
         if size > self.size() {
             return Err(RegisterError::Behind {
                 size,

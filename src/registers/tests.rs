@@ -1,5 +1,6 @@
 //! The registers told as a story: what is read, what is damaged and mended, what any history gives.
 
+mod changes;
 mod ledger;
 
 use proptest::prelude::*;
@@ -531,6 +532,7 @@ proptest! {
                 let expected: Vec<_> = rows.filter(|row| row.record_id.as_u128() == id).collect();
                 assert_eq!(registers.history(Uuid::from_u128(id)).unwrap(), expected);
             }
+            changes::assert_changes_tell(&registers, &store);
             let check = registers.verify(store.as_ref()).await.unwrap();
             assert_eq!((check.entries, check.difference), (registers.size(), None));
         });

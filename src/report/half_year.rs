@@ -11,17 +11,17 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::ReportError;
-use super::counts::{Counts, MonthOfBirths, MonthlyReturns};
-use super::indicators::{DEFINITIONS, Indicator};
-use super::locale::{Bilingual, Language, Note, known_text, text};
-use super::rational::Rational;
 use super::render::{self, Format};
-use super::targets::Targets;
+use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
+use crate::indicators::targets::Targets;
+use crate::indicators::{DEFINITIONS, Indicator};
+use crate::locale::{Bilingual, Language, Note, known_text, text};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::time::Timestamp;
 use crate::registers::snapshot::Snapshot;
+use crate::statistics::rational::Rational;
 
 /// Activities that every report lists, in this order; other kinds follow by name.
 pub const ACTIVITIES: [&str; 8] = [

@@ -8,20 +8,13 @@
 //! the position it is as of and whether the clock is simulated; too few cases are said to be too
 //! few; nothing here labels or ranks a person or a birth.
 
-pub mod counts;
 pub mod half_year;
-pub mod indicators;
-pub mod locale;
-pub mod rational;
 mod render;
-pub mod statistics;
-pub mod targets;
 
 pub use half_year::HalfYearReport;
-pub use locale::{Language, text};
 pub use render::Format;
-pub use targets::Targets;
 
+use crate::indicators::IndicatorError;
 use crate::model::id::OfficeCode;
 
 /// Why there is no report.
@@ -30,14 +23,9 @@ pub enum ReportError {
     /// No such office at that position.
     #[error("office {0} is not registered at this position; check its 12 digits, or a later one")]
     UnknownOffice(OfficeCode),
-    /// A target that is not a decimal number.
-    #[error("target {name} is {value:?}, which is no number; write it as 15.0")]
-    BadTarget {
-        /// Which target.
-        name: &'static str,
-        /// What it says.
-        value: String,
-    },
+    /// An indicator.
+    #[error(transparent)]
+    Indicator(#[from] IndicatorError),
     /// A template that could not be filled.
     #[error("the report could not be laid out: {0}")]
     Layout(#[from] askama::Error),

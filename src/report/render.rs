@@ -13,10 +13,10 @@ use askama::Template;
 
 use super::ReportError;
 use super::half_year::{Figure, HalfYearReport};
-use super::indicators::Indicator;
-use super::locale::{Language, date_text, level_text, text};
-use super::rational::Rational;
-use super::targets::{Target, Verdict};
+use crate::indicators::Indicator;
+use crate::indicators::targets::{Target, Verdict};
+use crate::locale::{Language, date_text, level_text, text};
+use crate::statistics::rational::Rational;
 
 /// A format of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

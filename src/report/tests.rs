@@ -5,10 +5,12 @@ mod pages;
 
 use fixture::{COMMUNITY, Ledger, TOWNSHIP, day, half_year, office, period, registration};
 
-use super::indicators::Indicator;
-use super::locale::Language;
-use super::targets::Verdict;
-use super::{HalfYearReport, ReportError, Targets};
+use super::{HalfYearReport, ReportError};
+use crate::indicators::Indicator;
+use crate::indicators::IndicatorError;
+use crate::indicators::targets::Targets;
+use crate::indicators::targets::Verdict;
+use crate::locale::Language;
 use crate::model::code::{Flow, RegistrationKind, Sex, Source};
 use crate::model::fields::AnyFields;
 use crate::model::time::Timestamp;
@@ -437,10 +439,10 @@ fn an_office_that_is_not_registered_and_a_target_that_is_no_number() {
     let bad = build(COMMUNITY, &targets);
     assert!(matches!(
         bad,
-        ReportError::BadTarget {
+        ReportError::Indicator(IndicatorError::BadTarget {
             name: "natural_increase_at_most",
             ..
-        }
+        })
     ));
 }
 

@@ -2,7 +2,8 @@
 
 use super::fixture::{COMMUNITY, Ledger, half_year, office};
 use super::report;
-use crate::report::{Format, Language};
+use crate::locale::Language;
+use crate::report::Format;
 
 fn page(ledger: &Ledger, format: Format, language: Language) -> String {
     report(ledger, COMMUNITY, "2014-H1")

@@ -7,9 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ReportError;
-use super::rational::Rational;
+use super::IndicatorError;
 use crate::model::cell::Decimal;
+use crate::statistics::rational::Rational;
 
 /// The targets, by indicator. Each can be set in a targets file; what is left out has its default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ impl Target {
     ///
     /// # Errors
     /// When the cell is no number.
-    pub fn at_most(name: &'static str, cell: &Decimal) -> Result<Self, ReportError> {
+    pub fn at_most(name: &'static str, cell: &Decimal) -> Result<Self, IndicatorError> {
         number(name, cell).map(|limit| Self::AtMost { limit })
     }
 
@@ -126,7 +126,7 @@ impl Target {
     ///
     /// # Errors
     /// When the cell is no number.
-    pub fn at_least(name: &'static str, cell: &Decimal) -> Result<Self, ReportError> {
+    pub fn at_least(name: &'static str, cell: &Decimal) -> Result<Self, IndicatorError> {
         number(name, cell).map(|limit| Self::AtLeast { limit })
     }
 
@@ -134,7 +134,11 @@ impl Target {
     ///
     /// # Errors
     /// When a cell is no number.
-    pub fn between(name: &'static str, from: &Decimal, to: &Decimal) -> Result<Self, ReportError> {
+    pub fn between(
+        name: &'static str,
+        from: &Decimal,
+        to: &Decimal,
+    ) -> Result<Self, IndicatorError> {
         Ok(Self::Between {
             from: number(name, from)?,
             to: number(name, to)?,
@@ -142,8 +146,8 @@ impl Target {
     }
 }
 
-fn number(name: &'static str, cell: &Decimal) -> Result<Rational, ReportError> {
-    Rational::of_decimal(&cell.0).ok_or_else(|| ReportError::BadTarget {
+fn number(name: &'static str, cell: &Decimal) -> Result<Rational, IndicatorError> {
+    Rational::of_decimal(&cell.0).ok_or_else(|| IndicatorError::BadTarget {
         name,
         value: cell.0.clone(),
     })

@@ -11,17 +11,32 @@
 //! first and the last day, halved (as China's statistical yearbooks take it); events of a shorter
 //! period are multiplied to a year by its months.
 
+pub mod counts;
+pub mod targets;
+
 use serde::Serialize;
 
-use super::ReportError;
-use super::counts::{Counts, QUOTED};
-use super::locale::{Bilingual, Note};
-use super::rational::Rational;
-use super::statistics::{
+use self::counts::{Counts, QUOTED};
+use self::targets::{Target, Targets, Verdict};
+use crate::locale::{Bilingual, Note};
+use crate::statistics::rational::Rational;
+use crate::statistics::{
     Interval, binomial_interval_null, clopper_pearson, poisson_interval, sex_ratio_interval,
     share_of_ratio,
 };
-use super::targets::{Target, Targets, Verdict};
+
+/// Why an indicator cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum IndicatorError {
+    /// A target that is not a decimal number.
+    #[error("target {name} is {value:?}, which is no number; write it as 15.0")]
+    BadTarget {
+        /// Which target.
+        name: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
 
 /// What a value counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,7 +66,7 @@ impl Unit {
 }
 
 /// The target of an indicator in the table of targets.
-pub type TargetOf = fn(&Targets) -> Result<Target, ReportError>;
+pub type TargetOf = fn(&Targets) -> Result<Target, IndicatorError>;
 
 /// One indicator: everything that is fixed about it. Its texts have the keys `indicator-<id>`
 /// and `indicator-<id>-definition`.
@@ -195,7 +210,11 @@ impl Definition {
     ///
     /// # Errors
     /// When its target is no number.
-    pub fn evaluate(&self, counts: &Counts, targets: &Targets) -> Result<Indicator, ReportError> {
+    pub fn evaluate(
+        &self,
+        counts: &Counts,
+        targets: &Targets,
+    ) -> Result<Indicator, IndicatorError> {
         let measured = (self.measure)(counts, targets);
         let target = self.target.map(|target| target(targets)).transpose()?;
         let exact = measured.value();

@@ -12,6 +12,8 @@
 //! from the observed count outwards, which stays accurate where continued fractions of the
 //! incomplete beta function need too many steps.
 
+pub mod rational;
+
 use statrs::function::factorial::{ln_binomial, ln_factorial};
 
 /// Tail probability left out on each side of a 95% interval.

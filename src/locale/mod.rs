@@ -1,7 +1,7 @@
 //! Texts in two languages.
 //!
 //! What comes in: a language, the key of a text and its arguments. What goes out: the text, from
-//! the Fluent files below `locales/`, which are embedded at compile time; a file that is added
+//! the Fluent files below `texts/`, which are embedded at compile time; a file that is added
 //! there adds its keys. What may fail: nothing; a key that is missing in one language is taken
 //! from English, and one that is missing altogether stands for itself. What must stay true: both
 //! languages have the same keys, and no text is written anywhere else.
@@ -19,7 +19,7 @@ use crate::model::code::OfficeLevel;
 
 fluent_templates::static_loader! {
     static LOCALES = {
-        locales: "./src/report/locales",
+        locales: "./src/locale/texts",
         fallback_language: "en",
         // The marks that isolate text directions would spoil columns, searches and JSON.
         customise: |bundle| bundle.set_use_isolating(false),
@@ -183,8 +183,8 @@ pub fn level_text(language: Language, level: OfficeLevel) -> &'static str {
 mod tests {
     use super::*;
 
-    const EN: &str = include_str!("locales/en/report.ftl");
-    const ZH: &str = include_str!("locales/zh/report.ftl");
+    const EN: &str = include_str!("texts/en/report.ftl");
+    const ZH: &str = include_str!("texts/zh/report.ftl");
 
     /// Keys with the names of their arguments.
     fn keys(file: &str) -> Vec<(String, Vec<String>)> {
