@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// Every pair of moments: what the changes say is what the two states say.
-pub(super) fn assert_changes_tell(registers: &Registers, store: &Memory) {
+/// Pairs of moments: what the changes say is what the two states say.
+pub(super) fn assert_changes_tell(registers: &Registers, store: &Memory, pairs: &[(u64, u64)]) {
     for kind in RecordKind::ALL {
         let state = |size| -> BTreeMap<Uuid, RegisterRow> {
             let rows = store.current(kind, size).into_iter();
             rows.map(|row| (row.record_id, row)).collect()
         };
-        let size = registers.size();
-        for (from, to) in (0..=size).flat_map(|from| (from..=size).map(move |to| (from, to))) {
+        for &(from, to) in pairs {
             let (before, after) = (state(from), state(to));
             let changes = registers.changes(kind, from, to).unwrap();
             let mut told = before.clone();
@@ -43,7 +42,8 @@ pub(super) fn assert_changes_tell(registers: &Registers, store: &Memory) {
 #[tokio::test]
 async fn the_story_between_any_two_moments() {
     let (_folder, store, registers) = told().await;
-    assert_changes_tell(&registers, &store);
+    let pairs = (0..=10).flat_map(|from| (from..=10).map(move |to| (from, to)));
+    assert_changes_tell(&registers, &store, &pairs.collect::<Vec<_>>());
     let changes = registers.changes(RecordKind::Birth, 3, 8).unwrap();
     let told: Vec<_> = changes
         .iter()

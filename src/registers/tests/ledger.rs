@@ -67,6 +67,11 @@ impl Memory {
 
     pub(super) fn append(&self, aggregate_type: &'static str, id: u128, payload: &str) {
         let mut entries = self.0.lock().unwrap();
+        let of_stream = entries.iter().filter(|bytes| {
+            let entry = Entry::parse(bytes).unwrap();
+            entry.aggregate_id.as_u128() == id
+        });
+        let sequence = of_stream.count() as u64 + 1;
         let position = entries.len() as u64;
         let (aggregate_id, event_id) = (
             Uuid::from_u128(id),
@@ -79,7 +84,7 @@ impl Memory {
             aggregate_id,
             aggregate_type,
             event_id,
-            sequence: 1,
+            sequence,
             simulated_at: None,
             prefix: prefix.into_bytes(),
         };
