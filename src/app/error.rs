@@ -10,6 +10,7 @@ use crate::model::cell::CellError;
 use crate::registers::RegisterError;
 use crate::registers::views::ViewError;
 use crate::report::ReportError;
+use crate::report::exchange::ExchangeError;
 use crate::seal::export::ExportError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
@@ -48,6 +49,9 @@ pub enum AppError {
     /// A report.
     #[error(transparent)]
     Report(#[from] ReportError),
+    /// Figures for other systems.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
     /// The generator.
     #[error(transparent)]
     Simulate(#[from] SimulateError),
@@ -137,7 +141,8 @@ impl AppError {
             | Self::Usage(_)
             | Self::Cell(_)
             | Self::Refused(_)
-            | Self::Report(ReportError::UnknownOffice(_)) => exit::USAGE,
+            | Self::Report(ReportError::UnknownOffice(_))
+            | Self::Exchange(_) => exit::USAGE,
             Self::Integrity(_)
             | Self::History(_)
             | Self::Ledger(LedgerError::History(_))

@@ -132,6 +132,15 @@ pub enum Command {
         #[command(subcommand)]
         report: Report,
     },
+    /// Write registers or figures as files for other systems: Parquet, CSV, DHIS2, ADX.
+    #[command(
+        after_help = "Example:\n  vitaledger export indicators --office 990101000000 --period 2014S --format dhis2"
+    )]
+    Export {
+        /// What to export.
+        #[command(subcommand)]
+        export: super::export::Export,
+    },
     /// Recompute everything that can be recomputed; exit 11 and the first wrong position if not.
     #[command(
         after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --since checkpoint-2014-06-30.note\n  vitaledger verify ./exported --key log.vkey\n  vitaledger verify ./exported --policy auditor.policy --since old.note\n\nA folder that export-log wrote (or a mirror fetched) is verified from its files alone,\nwith the log's verifier key or a tlog-policy. --since CHECKPOINT proves that the log\nextends a checkpoint that you kept: a rollback, a fork and a rewritten history are told apart."

@@ -10,6 +10,7 @@ mod args;
 mod backup;
 mod demo;
 mod erase;
+mod export;
 mod importing;
 mod keys;
 mod log;
@@ -124,6 +125,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
+        Command::Export { export } => export::run(open().await?, &export, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await
         }

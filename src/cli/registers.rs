@@ -7,6 +7,8 @@ use crate::app::reading::{AsOf, office_of_row};
 use crate::app::{App, AppError};
 use crate::model::cell::{Fen, Value};
 use crate::model::fields::AnyFields;
+use crate::model::id::OfficeCode;
+use crate::model::office::OfficeDirectory;
 use crate::model::schema::RecordKind;
 use crate::registers::row::RegisterRow;
 
@@ -29,16 +31,31 @@ pub async fn run(app: App, args: &RegisterArgs, output: &Output) -> Result<(), A
     printed
 }
 
-/// A column: its name, and its value of a row.
-struct Table {
-    names: Vec<&'static str>,
-    rows: Vec<Vec<Option<Value>>>,
+/// Columns and rows.
+pub struct Table {
+    /// The names of the columns.
+    pub names: Vec<&'static str>,
+    /// A value for each of them, a row each.
+    pub rows: Vec<Vec<Option<Value>>>,
+}
+
+impl Table {
+    /// The rows as text.
+    pub fn texts(&self) -> Vec<Vec<String>> {
+        let text =
+            |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+        let rows = self.rows.iter();
+        rows.map(|row| row.iter().map(text).collect()).collect()
+    }
 }
 
 async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let table = if matches!(args.kind.as_str(), "office" | "offices" | "单位") {
-        offices(app, args, size).await?
+        let top = args.office.as_deref().map(office_code).transpose()?;
+        let mut table = offices_table(&app.offices(size).await?, top);
+        table.rows.truncate(args.limit.unwrap_or(usize::MAX));
+        table
     } else {
         records(app, args, size).await?
     };
@@ -54,14 +71,9 @@ async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), Ap
         }
         return Ok(());
     }
-    let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
-    let rows: Vec<Vec<String>> = table
-        .rows
-        .iter()
-        .map(|row| row.iter().map(text).collect())
-        .collect();
+    let rows = table.texts();
     if args.csv {
-        return csv_table(&table.names, &rows, output);
+        return output.raw(&csv_bytes(&table.names, &rows)?);
     }
     output.table(&table.names, &rows);
     let count = rows.len();
@@ -72,28 +84,32 @@ async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), Ap
     Ok(())
 }
 
-fn csv_table(names: &[&str], rows: &[Vec<String>], output: &Output) -> Result<(), AppError> {
+/// Comma-separated values under their names.
+pub fn csv_bytes(names: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>, AppError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let wrong = |error: csv::Error| AppError::Usage(error.to_string());
     writer.write_record(names).map_err(wrong)?;
     for row in rows {
         writer.write_record(row).map_err(wrong)?;
     }
-    let bytes = writer
+    writer
         .into_inner()
-        .map_err(|error| AppError::Usage(error.to_string()))?;
-    output.raw(&bytes)
+        .map_err(|error| AppError::Usage(error.to_string()))
+}
+
+/// The kind of a register by its name.
+pub fn kind_of(name: &str) -> Result<RecordKind, AppError> {
+    RecordKind::parse(name).ok_or_else(|| {
+        let known: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.file()).collect();
+        AppError::Usage(format!(
+            "there is no register {name}; there are {}, offices",
+            known.join(", ")
+        ))
+    })
 }
 
 async fn records(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, AppError> {
-    let kind = RecordKind::parse(&args.kind).ok_or_else(|| {
-        let known: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.file()).collect();
-        AppError::Usage(format!(
-            "there is no register {}; there are {}, offices",
-            args.kind,
-            known.join(", ")
-        ))
-    })?;
+    let kind = kind_of(&args.kind)?;
     let top = args.office.as_deref().map(office_code).transpose()?;
     let offices = app.offices(size).await?;
     let takes = |row: &RegisterRow| {
@@ -102,6 +118,11 @@ async fn records(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, App
     let registers = app.registers().await?;
     let mut rows = registers.current(kind, size, Some(&takes))?;
     rows.truncate(args.limit.unwrap_or(usize::MAX));
+    Ok(records_table(kind, &rows))
+}
+
+/// Rows of a register with the names of their columns.
+pub fn records_table(kind: RecordKind, rows: &[RegisterRow]) -> Table {
     let mut names = vec!["position", "record_id", "version", "recorded_at"];
     let columns = AnyFields::columns(kind);
     names.extend(columns.iter().map(|(name, _)| {
@@ -127,20 +148,18 @@ async fn records(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, App
         }));
         cells
     };
-    Ok(Table {
+    Table {
         rows: rows.iter().map(cells).collect(),
         names,
-    })
+    }
 }
 
-async fn offices(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, AppError> {
-    let top = args.office.as_deref().map(office_code).transpose()?;
-    let directory = app.offices(size).await?;
+/// The offices, of one and those below it if one is named.
+pub fn offices_table(directory: &OfficeDirectory, top: Option<OfficeCode>) -> Table {
     let rows = directory
         .all()
         .into_iter()
         .filter(|office| top.is_none_or(|top| directory.is_within(office.code, top)))
-        .take(args.limit.unwrap_or(usize::MAX))
         .map(|office| {
             vec![
                 Some(Value::Text(office.code.to_string())),
@@ -151,8 +170,8 @@ async fn offices(app: &App, args: &RegisterArgs, size: u64) -> Result<Table, App
             ]
         })
         .collect();
-    Ok(Table {
+    Table {
         names: vec!["code", "level", "name_en", "name_zh", "parent"],
         rows,
-    })
+    }
 }

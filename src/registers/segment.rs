@@ -190,7 +190,11 @@ fn properties() -> WriterProperties {
     properties.build()
 }
 
-fn parquet_of(kind: RecordKind, rows: &[RegisterRow]) -> Result<Vec<u8>> {
+/// One Parquet file of these rows, with the columns of the kind.
+///
+/// # Errors
+/// When the rows are of another kind, or cannot be written.
+pub fn parquet_of(kind: RecordKind, rows: &[RegisterRow]) -> Result<Vec<u8>> {
     let batch = RowBuilder::batch_of(kind, rows)?;
     let write = || -> std::result::Result<Vec<u8>, ParquetError> {
         let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties()))?;

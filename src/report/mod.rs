@@ -8,6 +8,7 @@
 //! the position it is as of and whether the clock is simulated; too few cases are said to be too
 //! few; nothing here labels or ranks a person or a birth.
 
+pub mod exchange;
 pub mod half_year;
 mod render;
 

@@ -1,6 +1,6 @@
 //! The figures that are known of the half-year sample, and what must not change them.
 
-mod fixture;
+pub(super) mod fixture;
 mod pages;
 
 use fixture::{COMMUNITY, Ledger, TOWNSHIP, day, half_year, office, period, registration};

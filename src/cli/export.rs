@@ -1,0 +1,269 @@
+//! `export`: registers and figures as files for other systems.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+use sha2::{Digest, Sha256};
+
+use super::log::office_code;
+use super::output::Output;
+use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
+use super::trust::read_file;
+use crate::app::reading::office_of_row;
+use crate::app::{App, AppError};
+use crate::model::id::OfficeCode;
+use crate::model::period::Period;
+use crate::model::schema::RecordKind;
+use crate::model::time::Timestamp;
+use crate::registers::row::RegisterRow;
+use crate::registers::segment::parquet_of;
+use crate::report::exchange::{Form, Names, Options};
+
+/// A file of names has at most so many bytes.
+const MAX_NAMES_BYTES: usize = 4 << 20;
+
+/// What can be exported.
+#[derive(Debug, Subcommand)]
+pub enum Export {
+    /// The registers as of a moment: a file for each kind and one that says what they are.
+    #[command(
+        after_help = "Example:\n  vitaledger export registers --format parquet -o ./registers-2014 --as-of 2014-06-30"
+    )]
+    Registers(ExportRegisters),
+    /// Counts and indicators of offices and periods.
+    #[command(
+        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are not suppressed: not for publication."
+    )]
+    Indicators(ExportIndicators),
+}
+
+/// The form of registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RegisterForm {
+    /// Columns.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// The form of figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FigureForm {
+    /// Columns.
+    Parquet,
+    /// Comma-separated values.
+    Csv,
+    /// `dataValueSets` of DHIS2, as JSON.
+    Dhis2,
+    /// Aggregate Data Exchange, as XML.
+    Adx,
+}
+
+/// Arguments of `export registers`.
+#[derive(Debug, Args)]
+pub struct ExportRegisters {
+    /// Only these kinds (registrations, births, ..., offices); all when none is named.
+    pub kinds: Vec<String>,
+    /// The form of the files.
+    #[arg(long, value_enum, default_value = "parquet")]
+    pub format: RegisterForm,
+    /// A new or empty folder.
+    #[arg(short, long, value_name = "FOLDER")]
+    pub output: PathBuf,
+    /// A position, an RFC 3339 time, or a date (its end).
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
+    /// Only this office and those below it.
+    #[arg(long)]
+    pub office: Option<String>,
+}
+
+/// Arguments of `export indicators`.
+#[derive(Debug, Args)]
+pub struct ExportIndicators {
+    /// The office; those below it are counted in.
+    #[arg(long)]
+    pub office: String,
+    /// Every office below it as well, on its own.
+    #[arg(long)]
+    pub each: bool,
+    /// 2014-06, 2014-Q2, 2014-H1, 2014, or 2014S for the statistical year; repeat it for more.
+    #[arg(long = "period", required = true, value_name = "PERIOD")]
+    pub periods: Vec<String>,
+    /// The form of the file.
+    #[arg(long, value_enum, default_value = "csv")]
+    pub format: FigureForm,
+    /// The receiver's names of offices and figures: a JSON file with `scheme` (CODE, UID, NAME),
+    /// `data_set`, `offices` and `elements`.
+    #[arg(long, value_name = "FILE")]
+    pub names: Option<PathBuf>,
+    /// Declare the periods complete (DHIS2, ADX); they must be over.
+    #[arg(long)]
+    pub complete: bool,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// A position, an RFC 3339 time, or a date (its end).
+    #[arg(long, value_name = "POSITION|TIME")]
+    pub as_of: Option<String>,
+}
+
+/// Exports.
+pub async fn run(app: App, export: &Export, output: &Output) -> Result<(), AppError> {
+    let done = match export {
+        Export::Registers(args) => registers(&app, args, output).await,
+        Export::Indicators(args) => indicators(&app, args, output).await,
+    };
+    app.close().await;
+    done
+}
+
+async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Result<(), AppError> {
+    let office = office_code(&args.office)?;
+    let mut periods = Vec::new();
+    for text in &args.periods {
+        periods.push(Period::parse(text).ok_or_else(|| {
+            AppError::Usage(format!(
+                "{text} is no period; write 2014-H1, 2014-06, 2014-Q2, 2014 or 2014S"
+            ))
+        })?);
+    }
+    let names = match &args.names {
+        Some(path) => {
+            let bytes = read_file(path, MAX_NAMES_BYTES)?;
+            Names::parse(&String::from_utf8_lossy(&bytes))?
+        }
+        None => Names::default(),
+    };
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let set = app.figures(office, args.each, &periods, size).await?;
+    let options = Options {
+        names,
+        complete: args.complete,
+        exported_at: Timestamp::now(),
+    };
+    let form = match args.format {
+        FigureForm::Parquet => Form::Parquet,
+        FigureForm::Csv => Form::Csv,
+        FigureForm::Dhis2 => Form::Dhis2,
+        FigureForm::Adx => Form::Adx,
+    };
+    let bytes = set.write(form, &options)?;
+    let Some(path) = &args.output else {
+        return output.raw(&bytes);
+    };
+    write_new(path, &bytes)?;
+    let figures = set.lines.iter().filter(|line| line.value.is_some()).count();
+    output.say(
+        &format!("{figures} figures as of {size} entries"),
+        &format!("{figures} 个指标值，截至第 {size} 条"),
+    );
+    Ok(())
+}
+
+async fn registers(app: &App, args: &ExportRegisters, output: &Output) -> Result<(), AppError> {
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let top = args.office.as_deref().map(office_code).transpose()?;
+    let kinds = kinds(&args.kinds)?;
+    std::fs::create_dir_all(&args.output).map_err(|e| cannot("create", &args.output, e))?;
+    let mut files = serde_json::Map::new();
+    for kind in kinds {
+        let (name, rows, bytes) = match kind {
+            Some(kind) => of_records(app, args.format, kind, size, top).await?,
+            None => of_offices(app, size, top).await?,
+        };
+        write_new(&args.output.join(&name), &bytes)?;
+        output.data(&name);
+        let file = serde_json::json!({
+            "rows": rows, "bytes": bytes.len(), "sha256": hex::encode(Sha256::digest(&bytes)),
+        });
+        files.insert(name, file);
+    }
+    let manifest = serde_json::json!({
+        "format": "vitaledger-registers/1",
+        "origin": app.origin,
+        "size": size,
+        "simulated_clock": app.ledger.simulated,
+        "office": top,
+        "files": files,
+    });
+    let mut text = manifest.to_string();
+    text.push('\n');
+    write_new(&args.output.join("manifest.json"), text.as_bytes())?;
+    output.say(
+        &format!("exported as of {size} entries"),
+        &format!("已导出，截至第 {size} 条"),
+    );
+    Ok(())
+}
+
+/// A kind of record, or the offices.
+fn kinds(named: &[String]) -> Result<Vec<Option<RecordKind>>, AppError> {
+    if named.is_empty() {
+        let all = RecordKind::ALL.into_iter().map(Some);
+        return Ok(all.chain([None]).collect());
+    }
+    let kind_of = |text: &String| match text.as_str() {
+        "office" | "offices" | "单位" => Ok(None),
+        text => super::registers::kind_of(text).map(Some),
+    };
+    named.iter().map(kind_of).collect()
+}
+
+/// Name, rows and bytes of a file.
+type Exported = (String, usize, Vec<u8>);
+
+async fn of_records(
+    app: &App,
+    form: RegisterForm,
+    kind: RecordKind,
+    size: u64,
+    top: Option<OfficeCode>,
+) -> Result<Exported, AppError> {
+    let offices = app.offices(size).await?;
+    let takes = |row: &RegisterRow| {
+        top.is_none_or(|top| office_of_row(row).is_some_and(|own| offices.is_within(own, top)))
+    };
+    let registers = app.registers().await?;
+    let rows = registers.current(kind, size, Some(&takes))?;
+    let count = rows.len();
+    Ok(match form {
+        RegisterForm::Parquet => (
+            format!("{}.parquet", kind.file()),
+            count,
+            parquet_of(kind, &rows)?,
+        ),
+        RegisterForm::Csv => {
+            let bytes = csv_of(&records_table(kind, &rows))?;
+            (format!("{}.csv", kind.file()), count, bytes)
+        }
+    })
+}
+
+/// The offices are few and always comma-separated.
+async fn of_offices(app: &App, size: u64, top: Option<OfficeCode>) -> Result<Exported, AppError> {
+    let table = offices_table(&app.offices(size).await?, top);
+    Ok(("offices.csv".to_owned(), table.rows.len(), csv_of(&table)?))
+}
+
+fn csv_of(table: &Table) -> Result<Vec<u8>, AppError> {
+    csv_bytes(&table.names, &table.texts())
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(|e| cannot("create", path, e))?;
+    file.write_all(bytes).map_err(|e| cannot("write", path, e))
+}
+
+fn cannot(doing: &'static str, path: &Path, source: std::io::Error) -> AppError {
+    AppError::File {
+        doing,
+        path: path.display().to_string(),
+        source,
+    }
+}
