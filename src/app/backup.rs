@@ -23,13 +23,18 @@ use uuid::Uuid;
 
 use super::home::{failed, write_secret};
 use super::{App, AppError};
+use crate::audit::keys::{LOG_STREAM, roster};
 use crate::audit::verify::{Scope, Verification, Verifier};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::time::Timestamp;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::merkle::Hash;
+use crate::seal::policy::Policy;
+use crate::seal::ring::FIRST;
+use crate::seal::sealer::SealError;
 use crate::seal::state::{SignedState, chain};
 use crate::seal::tiles::TILE_WIDTH;
+use crate::store::StoredEntry;
 use crate::store::location::{Copy, Location};
 use crate::store::transfer::{self, Source};
 
@@ -87,8 +92,13 @@ pub(super) struct Checked {
     pub(super) report: Verification,
     /// What had been signed when the last of its checkpoints was.
     pub(super) signed: SignedState,
-    /// Its newest checkpoint.
+    /// Its newest checkpoint, and the note.
     pub(super) checkpoint: Checkpoint,
+    pub(super) note: Vec<u8>,
+    /// The entries of the log's own stream.
+    pub(super) of_log: Vec<StoredEntry>,
+    /// The time of its last entry.
+    pub(super) recorded_at: Timestamp,
     /// What it says of itself.
     pub(super) manifest: Manifest,
     /// The links of the chain of notes, one after each.
@@ -112,7 +122,9 @@ impl App {
         let mut source = self.settled(location).await?;
         let (size, note) = source.newest();
         let note = note.to_vec();
-        let checkpoint = Checkpoint::open(&note, &self.verifier_keys)
+        let roster = self.sealer.roster().await?;
+        let checkpoint = roster
+            .open(&note)
             .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;
         let mut target = Copy(&partial.path).fresh().await?;
         let mut copied = |table, rows| progress(Stage::Copying(table), rows);
@@ -144,6 +156,7 @@ impl App {
     /// Sees the databases at a moment up to which everything that the vault did is sealed: an
     /// erasure or a rotation does so shortly after the vault has it.
     async fn settled(&self, location: &Location) -> Result<Box<dyn Source>, AppError> {
+        self.must_sign().await?;
         for _ in 0..ATTEMPTS {
             self.seal().await?;
             let mut source = location.snapshot(&self.folder).await?;
@@ -289,10 +302,18 @@ async fn check_opened(
     let wrong = |what: &str| AppError::Integrity(format!("{}: {what}", from.display()));
     let checkpoints = app.store().checkpoints().await?;
     let (size, note) = checkpoints.last().ok_or_else(|| wrong("no checkpoint"))?;
-    // The key that is to sign on must have signed it: the log could name any others besides.
-    let own_key = app.sealer.verifier_key().clone();
-    let checkpoint = Checkpoint::open(note, &[own_key])
-        .map_err(|error| wrong(&format!("the newest checkpoint: {error}")))?;
+    // A key of this folder, perhaps one that was retired since, must have signed it: what keys the
+    // log names could be anybody's.
+    let own_keys = app.sealer.ring().known().map_err(SealError::from)?;
+    let of_log = app.store().entries_of_type(LOG_STREAM).await?;
+    let roster = roster(&of_log).map_err(AppError::Integrity)?;
+    let opened = roster.open(note).and_then(|checkpoint| {
+        let own = Policy::of_logs(own_keys).open(note);
+        let signed_by = own.map(|accepted| accepted.signed_by).unwrap_or_default();
+        roster.speaks(&signed_by, checkpoint.size())?;
+        Ok(checkpoint)
+    });
+    let checkpoint = opened.map_err(|error| wrong(&format!("the newest checkpoint: {error}")))?;
     let kept = from.join(CHECKPOINT);
     let kept = fs::read(&kept).map_err(failed("read", &kept))?;
     let said = Manifest {
@@ -332,9 +353,9 @@ async fn check_opened(
     signed.tail = tail.map(|hash| hash.to_string()).collect();
     let verifier = Verifier {
         ledger: app.ledger.clone(),
-        keys: &app.verifier_keys,
         signed: &signed,
         checkpoints: &checkpoints,
+        cosigned: None,
         registers: None,
     };
     let done = |entries| progress(Stage::Checking, entries);
@@ -343,6 +364,9 @@ async fn check_opened(
         report,
         signed,
         checkpoint,
+        note: note.clone(),
+        of_log,
+        recorded_at: head.recorded_at,
         manifest,
         links,
     })
@@ -358,8 +382,9 @@ async fn has_these_keys(app: &App) -> Result<(), AppError> {
             app.origin
         ))
     };
-    if !app.verifier_keys.contains(app.sealer.verifier_key()) {
-        return Err(other("signing.key"));
+    let known = app.sealer.ring().known().map_err(SealError::from)?;
+    if !app.named_keys.iter().any(|key| known.contains(key)) {
+        return Err(other(FIRST));
     }
     // Rows may be damaged; a key of another ledger fits none.
     let rows = app.ledger.vault.sealed(0, TRIED).await?;

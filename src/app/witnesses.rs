@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,9 +18,10 @@ use futures_util::future::join_all;
 
 use super::home::failed;
 use super::{App, AppError};
-use crate::seal::checkpoint::Checkpoint;
+use crate::audit::cosigned::{Cosigned, CosignedNote};
+use crate::seal::checkpoint::{Checkpoint, MAX_NOTE_BYTES};
 use crate::seal::cosignature::WitnessKey;
-use crate::seal::policy::{Policy, Refusal};
+use crate::seal::policy::{Accepted, Policy, Refusal};
 use crate::seal::prover::Prover;
 use crate::seal::witness::AddCheckpoint;
 
@@ -84,7 +85,9 @@ impl App {
         if let Some(policy) = policy.filter(Policy::asks_witnesses) {
             for path in self.cosigned_files()?.into_iter().rev() {
                 let note = fs::read(&path).map_err(failed("read", &path))?;
-                if policy.open(&note).is_ok() {
+                // Where the log succeeded another, the notes of that are not handed out as its own.
+                let is_own = |accepted: Accepted| accepted.checkpoint.origin() == self.origin;
+                if policy.open(&note).is_ok_and(is_own) {
                     return Ok(note);
                 }
             }
@@ -118,6 +121,29 @@ impl App {
         Ok(files)
     }
 
+    /// The cosigned checkpoints that are kept, and the policy, for the check of everything.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(super) fn cosigned(&self) -> Result<Cosigned, AppError> {
+        let mut notes = Vec::new();
+        for path in self.cosigned_files()? {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            let size = name.parse().ok().filter(|size| note_name(*size) == *name);
+            let mut note = Vec::new();
+            let file = fs::File::open(&path).map_err(failed("open", &path))?;
+            let read = file.take(MAX_NOTE_BYTES as u64 + 1).read_to_end(&mut note);
+            read.map_err(failed("read", &path))?;
+            notes.push(CosignedNote {
+                file: path.display().to_string(),
+                size,
+                note,
+            });
+        }
+        let policy = self.policy()?;
+        Ok(Cosigned { notes, policy })
+    }
+
     /// How many entries are sealed, and how many of them may be handed out.
     ///
     /// # Errors
@@ -126,7 +152,7 @@ impl App {
         let newest = self.store().newest_checkpoint().await?;
         let sealed = newest.map_or(0, |(size, _)| size);
         let published = match self.published_note().await {
-            Ok(note) => Checkpoint::open(&note, &self.verifier_keys)
+            Ok(note) => Checkpoint::open(&note, &self.named_now().await?)
                 .map_err(|error| AppError::Integrity(error.to_string()))?
                 .size(),
             Err(AppError::Unpublished) => 0,
@@ -155,8 +181,9 @@ impl App {
             published: sealed,
             missing,
         };
-        let path = self.cosigned_folder().join(format!("{sealed:020}.note"));
+        let path = self.cosigned_folder().join(note_name(sealed) + ".note");
         if let Ok(kept) = fs::read(&path)
+            && kept.starts_with(&note)
             && policy.open(&kept).is_ok()
         {
             return Ok(Some(done(Vec::new())));
@@ -211,7 +238,8 @@ impl App {
         note: &[u8],
     ) -> Result<(Vec<String>, Vec<String>), AppError> {
         let store = self.store();
-        let mut prover = Prover::over(store.as_ref(), &self.verifier_keys, note.to_vec()).await?;
+        let keys = self.named_now().await?;
+        let mut prover = Prover::over(store.as_ref(), &keys, note.to_vec()).await?;
         let newest = prover.checkpoint().clone();
         let mut sizes = self.sizes_of_witnesses()?;
         let mut open: Vec<Asked<'_>> = policy
@@ -306,6 +334,11 @@ impl App {
         let text = serde_json::to_string(sizes).unwrap_or_default();
         self.keep_cosigned(&path, text.as_bytes())
     }
+}
+
+/// The name of the file of a cosigned note, without its ending: such names sort like sizes.
+fn note_name(size: u64) -> String {
+    format!("{size:020}")
 }
 
 fn client() -> Result<reqwest::Client, AppError> {

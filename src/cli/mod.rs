@@ -94,6 +94,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
     let append = async || -> Result<App, AppError> {
         let app = open().await?;
         output.note_rotation(&app);
+        output.note_missing_key(&app).await?;
         output.note_publication(&app).await?;
         Ok(app)
     };
@@ -135,7 +136,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Verify(args) => verify::run(open().await?, &args, output).await,
         Command::Checkpoint => checkpoint(open().await?, output).await,
         Command::Backup(args) => backup::backup(open().await?, &store, &args, output).await,
-        Command::Restore(args) => backup::restore(&folder, &store, &args, output).await,
+        Command::Restore(args) => {
+            backup::restore(&folder, &store, &arguments.actor, &args, output).await
+        }
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
         Command::Witness { witness } => witness::run(&witness, output).await,
