@@ -67,8 +67,11 @@ async fn record(app: &App, number: &str) -> u64 {
     let offices = nodes::offices(app).await;
     let draft = nodes::birth(&offices, number, "甲某某");
     let context = app.context(None);
-    let answer = app.ledger.execute_one(&context, Command::Record(draft));
-    let position = answer.await.unwrap().unwrap().receipt().position;
+    let answer = app
+        .ledger
+        .execute_one(&context, Command::Record(draft))
+        .await;
+    let position = answer.unwrap().unwrap().receipt().position;
     app.seal().await.unwrap();
     position
 }
@@ -374,9 +377,10 @@ async fn a_node_without_the_key_says_what_to_copy() {
     // It does not sign what it appended, and knows what others signed.
     let report = checked(&other).await;
     assert_eq!((report.unsealed, report.entries), (1, size + 1));
-    let backup = other.backup(&scene.location, &scene.at("backup"), &mut |_, _| ());
+    let to = scene.at("backup");
+    let backup = other.backup(&scene.location, &to, &mut |_, _| ()).await;
     assert!(matches!(
-        backup.await.unwrap_err(),
+        backup.unwrap_err(),
         AppError::Seal(SealError::KeyMissing { .. })
     ));
     let elsewhere = other.retire_signing(None, 0, false).await.unwrap_err();
@@ -407,14 +411,9 @@ async fn bring_back(scene: &Scene, backup: &str, to: &str) -> (App, Signing) {
     let keys = scene.at(to).join("keys");
     fs::create_dir_all(scene.at(to)).unwrap();
     harness::copy(&scene.at("ledger/keys"), &keys);
-    let done = restore(
-        &scene.at(to),
-        &Location::Folder,
-        &scene.at(backup),
-        false,
-        &mut |_, _| (),
-    );
-    let signing = done.await.unwrap().signing;
+    let (folder, from) = (scene.at(to), scene.at(backup));
+    let done = restore(&folder, &Location::Folder, &from, false, &mut |_, _| ()).await;
+    let signing = done.unwrap().signing;
     (App::open(&scene.at(to)).await.unwrap(), signing)
 }
 
@@ -424,8 +423,9 @@ async fn backups_go_across_a_rotation() {
     let app = scene.open("ledger").await;
     let old = app.verifier_keys[0].clone();
     let back_up = async |app: &App, name: &str| {
-        let made = app.backup(&Location::Folder, &scene.at(name), &mut |_, _| ());
-        made.await.unwrap()
+        let to = scene.at(name);
+        let made = app.backup(&Location::Folder, &to, &mut |_, _| ()).await;
+        made.unwrap()
     };
     back_up(&app, "before").await;
     let new = rotate(&app).await;

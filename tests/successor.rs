@@ -52,8 +52,8 @@ struct Lost {
 }
 
 async fn record(app: &App, number: &str) {
-    let answer = app.record(RecordKind::Birth, &birth(number, "3000"), None);
-    answer.await.unwrap();
+    let birth = birth(number, "3000");
+    app.record(RecordKind::Birth, &birth, None).await.unwrap();
 }
 
 async fn entries(app: &App, count: u64) -> Vec<Vec<u8>> {
@@ -188,12 +188,9 @@ async fn goes_on(location: Location) {
     statements(&lost, &app, &app.own_policy()).await;
     // Record ids and keys of records go on to hold; what came again is a replay, what was lost is new.
     for number in 1..=5 {
-        let answer = app.record(
-            RecordKind::Birth,
-            &birth(&format!("B{number}"), "3000"),
-            None,
-        );
-        let position = answer.await.unwrap().receipt().position;
+        let birth = birth(&format!("B{number}"), "3000");
+        let answer = app.record(RecordKind::Birth, &birth, None).await;
+        let position = answer.unwrap().receipt().position;
         assert_eq!(position < lost.backup_size, number <= 3, "B{number}");
     }
     let id = app.record_named(&format!("{BIRTH}B2")).unwrap();
@@ -212,8 +209,8 @@ async fn goes_on(location: Location) {
     app.retire_signing(None, 0, false).await.unwrap();
     checked(&app).await;
     let backup = lost.at("of-successor");
-    let made = app.backup(&lost.location, &backup, &mut |_, _| ());
-    assert_eq!(made.await.unwrap().origin, app.origin);
+    let made = app.backup(&lost.location, &backup, &mut |_, _| ()).await;
+    assert_eq!(made.unwrap().origin, app.origin);
     app.close().await;
 }
 

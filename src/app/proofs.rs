@@ -20,6 +20,7 @@ use crate::seal::keys::VerifierKey;
 use crate::seal::policy::{Accepted, Policy};
 use crate::seal::proof::TlogProof;
 use crate::seal::prover::Prover;
+use crate::seal::roster::Roster;
 use crate::store::StoredEntry;
 
 /// A proof, and what it is of.
@@ -125,9 +126,6 @@ impl App {
             let receipt = self.disclose(ids, slots.to_vec(), purpose).await?;
             disclosure = Some(receipt.position);
         }
-        let roster = self.sealer.roster().await?;
-        let own = || Policy::text_of_logs(&roster.signing()).into_bytes();
-        let policy = policy.unwrap_or_else(own);
         let (positions, store) = (history.positions().collect::<Vec<_>>(), self.store());
         let keys = self.named_now().await?;
         let note = self.published_note().await?;
@@ -137,6 +135,10 @@ impl App {
             bytes: life.bytes,
         });
         let size = prover.checkpoint().size();
+        let policy = match policy {
+            Some(policy) => policy,
+            None => own_policy_at(&self.sealer.roster().await?, size),
+        };
         // What founds the log, and everything that bears on who signs this checkpoint.
         let mut wanted = store.entries_of_type(LOG_STREAM).await?;
         wanted.retain(|entry| entry.position < size && is_of_keys(&entry.bytes));
@@ -208,6 +210,12 @@ impl App {
         speaks.map_err(|error| refused(error.to_string()))?;
         Ok(accepted)
     }
+}
+
+/// The policy that trusts the keys that signed a checkpoint over so many entries.
+fn own_policy_at(roster: &Roster, size: u64) -> Vec<u8> {
+    let keys: Vec<VerifierKey> = roster.at(size).map(|named| named.key.clone()).collect();
+    Policy::text_of_logs(&keys).into_bytes()
 }
 
 async fn prove(prover: &mut Prover<'_>, entry: &StoredEntry) -> Result<TlogProof, AppError> {

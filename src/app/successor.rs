@@ -14,21 +14,25 @@
 //! what was recorded, and one consistency proof shows that everything is there that a checkpoint of
 //! the old origin covered, as far as the backup reaches.
 
+use std::fs;
 use std::path::Path;
 
 use rand_core::OsRng;
 use serde::Serialize;
 
 use super::backup::{Checked, Manifest, Progress, Stage, check, refuse};
-use super::home::keys_folder;
+use super::home::{failed, keys_folder};
 use super::restore::begin;
+use super::witnesses::{COSIGNED, cosigned_notes};
 use super::{App, AppError};
+use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::commitment::Commitments;
 use crate::ledger::envelope::Metadata;
 use crate::ledger::request::{For, StreamCommand, Writing};
 use crate::model::entry::Unplaced;
 use crate::model::time::Timestamp;
+use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::SigningKey;
 use crate::seal::ring::KeyRing;
 use crate::seal::sealer::SealError;
@@ -39,6 +43,9 @@ use uuid::Uuid;
 
 /// What was signed last of the log that is succeeded, beside `signed.json`.
 const PREDECESSOR_STATE: &str = "signed.predecessor.json";
+
+/// Where the cosigned checkpoints of the old origin are kept.
+const PUT_ASIDE: &str = "cosigned.predecessor";
 
 /// A successor that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -51,7 +58,7 @@ pub struct Successor {
     pub verifier_key: String,
     /// How many entries of the old log it has.
     pub taken_over: u64,
-    /// How many the old log had signed, as far as `keys/signed.json` knows of more.
+    /// How many the old log had signed, as far as `keys/signed.json` or `cosigned/` know of more.
     pub signed_before: Option<u64>,
     /// Entries under its first checkpoint.
     pub sealed: u64,
@@ -75,7 +82,8 @@ pub async fn restore_as_successor(
     let checked = check(folder, from, progress).await?;
     refuse(&checked.report)?;
     let ring = KeyRing::new(keys_folder(folder));
-    let signed = signed_before(&state, &ring, &checked)?;
+    let published = published_before(folder, &checked)?;
+    let signed = signed_before(&state, &ring, &checked)?.max(published);
     let key = new_key(&ring, &checked.manifest.origin, origin)?;
     let verifier_key = key.verifier_key().to_string();
     let origin = key.verifier_key().name().to_owned();
@@ -103,6 +111,7 @@ pub async fn restore_as_successor(
         ..checked.signed.clone()
     };
     state.write(&after).map_err(SealError::from)?;
+    put_aside(folder)?;
     target
         .finish((head.size, checked.checkpoint.root().0))
         .await?;
@@ -146,6 +155,32 @@ fn signed_before(
     };
     let more = known.filter(|known| known.size > checked.manifest.size);
     Ok(more.map(|known| known.size))
+}
+
+/// The largest of the old origin's checkpoints that are kept with cosignatures in the folder, if it
+/// covers more than the backup has.
+fn published_before(folder: &Path, checked: &Checked) -> Result<Option<u64>, AppError> {
+    let roster = roster(&checked.of_log).map_err(AppError::Integrity)?;
+    let keys = roster.verifier_keys();
+    let mut most = None;
+    for path in [COSIGNED, PUT_ASIDE].map(|name| folder.join(name)) {
+        for kept in cosigned_notes(&path)? {
+            // Of a key that was added after the backup nothing is known here.
+            if let Ok(checkpoint) = Checkpoint::open(&kept.note, &keys) {
+                most = most.max(Some(checkpoint.size()));
+            }
+        }
+    }
+    Ok(most.filter(|size| *size > checked.manifest.size))
+}
+
+/// Cosigned checkpoints of the old origin are no longer this log's own: they are kept elsewhere.
+fn put_aside(folder: &Path) -> Result<(), AppError> {
+    let (from, to) = (folder.join(COSIGNED), folder.join(PUT_ASIDE));
+    if !from.exists() || to.exists() {
+        return Ok(());
+    }
+    fs::rename(&from, &to).map_err(failed("rename", &from))
 }
 
 /// A key for the new origin: that of a run that was cut off, or a new one, which is not kept yet.

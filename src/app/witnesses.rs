@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -25,6 +25,8 @@ use crate::seal::policy::{Accepted, Policy, Refusal};
 use crate::seal::prover::Prover;
 use crate::seal::witness::AddCheckpoint;
 
+/// The folder of checkpoints with cosignatures.
+pub(super) const COSIGNED: &str = "cosigned";
 /// How long a witness is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer of a witness that is read, in bytes.
@@ -83,7 +85,7 @@ impl App {
     pub async fn published_note(&self) -> Result<Vec<u8>, AppError> {
         let policy = self.policy()?;
         if let Some(policy) = policy.filter(Policy::asks_witnesses) {
-            for path in self.cosigned_files()?.into_iter().rev() {
+            for path in cosigned_files(&self.cosigned_folder())?.into_iter().rev() {
                 let note = fs::read(&path).map_err(failed("read", &path))?;
                 // Where the log succeeded another, the notes of that are not handed out as its own.
                 let is_own = |accepted: Accepted| accepted.checkpoint.origin() == self.origin;
@@ -99,26 +101,7 @@ impl App {
     }
 
     fn cosigned_folder(&self) -> PathBuf {
-        self.folder.join("cosigned")
-    }
-
-    /// Cosigned notes by size, ascending.
-    fn cosigned_files(&self) -> Result<Vec<PathBuf>, AppError> {
-        let folder = self.cosigned_folder();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("read", &folder)(error)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed("read", &folder))?.path();
-            if path.extension().is_some_and(|end| end == "note") {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+        self.folder.join(COSIGNED)
     }
 
     /// The cosigned checkpoints that are kept, and the policy, for the check of everything.
@@ -126,20 +109,7 @@ impl App {
     /// # Errors
     /// When a file cannot be read.
     pub(super) fn cosigned(&self) -> Result<Cosigned, AppError> {
-        let mut notes = Vec::new();
-        for path in self.cosigned_files()? {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy();
-            let size = name.parse().ok().filter(|size| note_name(*size) == *name);
-            let mut note = Vec::new();
-            let file = fs::File::open(&path).map_err(failed("open", &path))?;
-            let read = file.take(MAX_NOTE_BYTES as u64 + 1).read_to_end(&mut note);
-            read.map_err(failed("read", &path))?;
-            notes.push(CosignedNote {
-                file: path.display().to_string(),
-                size,
-                note,
-            });
-        }
+        let notes = cosigned_notes(&self.cosigned_folder())?;
         let policy = self.policy()?;
         Ok(Cosigned { notes, policy })
     }
@@ -217,7 +187,7 @@ impl App {
     }
 
     /// Written beside, flushed, renamed: what is there is whole.
-    fn keep_cosigned(&self, path: &std::path::Path, note: &[u8]) -> Result<(), AppError> {
+    fn keep_cosigned(&self, path: &Path, note: &[u8]) -> Result<(), AppError> {
         let folder = self.cosigned_folder();
         fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
         // A name of its own: other processes publish, too.
@@ -339,6 +309,44 @@ impl App {
 /// The name of the file of a cosigned note, without its ending: such names sort like sizes.
 fn note_name(size: u64) -> String {
     format!("{size:020}")
+}
+
+/// Cosigned notes by size, ascending.
+fn cosigned_files(folder: &Path) -> Result<Vec<PathBuf>, AppError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", folder)(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed("read", folder))?.path();
+        if path.extension().is_some_and(|end| end == "note") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The same with what is in them.
+pub(super) fn cosigned_notes(folder: &Path) -> Result<Vec<CosignedNote>, AppError> {
+    let mut notes = Vec::new();
+    for path in cosigned_files(folder)? {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let size = name.parse().ok().filter(|size| note_name(*size) == *name);
+        let mut note = Vec::new();
+        let file = fs::File::open(&path).map_err(failed("open", &path))?;
+        // One byte more than is read of a note, which is refused then.
+        let read = file.take(MAX_NOTE_BYTES as u64 + 1).read_to_end(&mut note);
+        read.map_err(failed("read", &path))?;
+        notes.push(CosignedNote {
+            file: path.display().to_string(),
+            size,
+            note,
+        });
+    }
+    Ok(notes)
 }
 
 fn client() -> Result<reqwest::Client, AppError> {
