@@ -20,6 +20,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::database::Database;
+use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use vitaledger::app::error::exit;
 use vitaledger::app::restore::{Signing, restore};
@@ -218,19 +219,38 @@ async fn a_simulated_overlap_lasts_by_its_own_clock() {
     harness::assert_clean(&folder).await;
 }
 
-/// The store refuses the next checkpoint, once.
-async fn no_power(folder: &Path) {
-    let mut database = Database::open(&folder.join("ledger.db")).await;
-    let refuse = "CREATE TRIGGER crash BEFORE INSERT ON checkpoint
-        BEGIN SELECT RAISE(ABORT, 'the power is gone'); END";
-    database.run(refuse).await.unwrap();
-    database.close().await;
+/// The store refuses every checkpoint from now on.
+async fn no_power(scene: &Scene) {
+    let Location::Postgres(address) = &scene.location else {
+        let mut database = Database::open(&scene.at("ledger/ledger.db")).await;
+        let refuse = "CREATE TRIGGER crash BEFORE INSERT ON checkpoint
+            BEGIN SELECT RAISE(ABORT, 'no power for this checkpoint'); END";
+        database.run(refuse).await.unwrap();
+        return database.close().await;
+    };
+    let mut owner = PgConnection::connect(address).await.unwrap();
+    for sql in [
+        "CREATE FUNCTION vitaledger.no_power() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'no power for this checkpoint'; END $$",
+        "CREATE TRIGGER crash BEFORE INSERT ON vitaledger.checkpoint
+         FOR EACH ROW EXECUTE FUNCTION vitaledger.no_power()",
+    ] {
+        owner.execute(sql).await.unwrap();
+    }
+    owner.close().await.unwrap();
 }
 
-async fn power(folder: &Path) {
-    let mut database = Database::open(&folder.join("ledger.db")).await;
-    database.forget_trigger("crash");
-    database.close().await;
+/// It takes them again.
+async fn power(scene: &Scene) {
+    let Location::Postgres(address) = &scene.location else {
+        let mut database = Database::open(&scene.at("ledger/ledger.db")).await;
+        database.forget_trigger("crash");
+        return database.close().await;
+    };
+    let mut owner = PgConnection::connect(address).await.unwrap();
+    let drop = "DROP FUNCTION vitaledger.no_power() CASCADE";
+    owner.execute(drop).await.unwrap();
+    owner.close().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +279,15 @@ async fn cut_off_between_the_key_and_its_entry() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cut_off_between_an_entry_and_its_checkpoint() {
-    let scene = Scene::new(Location::Folder).await;
+    cut_off_before_a_checkpoint(Scene::new(Location::Folder).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_off_between_an_entry_and_its_checkpoint_on_a_server() {
+    cut_off_before_a_checkpoint(Scene::on_server().await).await;
+}
+
+async fn cut_off_before_a_checkpoint(scene: Scene) {
     let folder = scene.at("ledger");
     let old = {
         let app = scene.open("ledger").await;
@@ -267,12 +295,12 @@ async fn cut_off_between_an_entry_and_its_checkpoint() {
         app.close().await;
         old
     };
-    no_power(&folder).await;
+    no_power(&scene).await;
     let app = scene.open("ledger").await;
     let failed = app.rotate_signing(false).await.unwrap_err();
     assert!(failed.to_string().contains("checkpoint"), "{failed}");
     app.close().await;
-    power(&folder).await;
+    power(&scene).await;
     // Signed by both and not stored; it opens, and the same note is made again.
     let app = scene.open("ledger").await;
     let new = app.verifier_keys[1].clone();
@@ -287,7 +315,7 @@ async fn cut_off_between_an_entry_and_its_checkpoint() {
     app.close().await;
 
     // Now the end of the old key.
-    no_power(&folder).await;
+    no_power(&scene).await;
     let app = scene.open("ledger").await;
     app.retire_signing(None, 0, false).await.unwrap_err();
     app.close().await;
@@ -296,7 +324,7 @@ async fn cut_off_between_an_entry_and_its_checkpoint() {
         2,
         "nothing is destroyed before it is stored"
     );
-    power(&folder).await;
+    power(&scene).await;
     let app = scene.open("ledger").await;
     checked(&app).await;
     assert_eq!(secrets(&folder), 2);
@@ -476,6 +504,9 @@ async fn readers_follow_with_the_key_that_they_have() {
         app.export_log(&folder, |_| ()).await.unwrap();
         let proof = app.prove(&birth.to_string()).await.unwrap();
         let bundle = app.evidence(name, &[], "", None).await.unwrap().bytes;
+        let by_itself = evidence::check(&bundle, None, None).unwrap();
+        let signing = by_itself.signed_by.len();
+        assert_eq!(signing, if stage == "during" { 2 } else { 1 });
         let stranger =
             vitaledger::seal::keys::SigningKey::generate(&mut rand_core::OsRng, &app.origin);
         let new = new

@@ -302,18 +302,9 @@ async fn check_opened(
     let wrong = |what: &str| AppError::Integrity(format!("{}: {what}", from.display()));
     let checkpoints = app.store().checkpoints().await?;
     let (size, note) = checkpoints.last().ok_or_else(|| wrong("no checkpoint"))?;
-    // A key of this folder, perhaps one that was retired since, must have signed it: what keys the
-    // log names could be anybody's.
-    let own_keys = app.sealer.ring().known().map_err(SealError::from)?;
     let of_log = app.store().entries_of_type(LOG_STREAM).await?;
-    let roster = roster(&of_log).map_err(AppError::Integrity)?;
-    let opened = roster.open(note).and_then(|checkpoint| {
-        let own = Policy::of_logs(own_keys).open(note);
-        let signed_by = own.map(|accepted| accepted.signed_by).unwrap_or_default();
-        roster.speaks(&signed_by, checkpoint.size())?;
-        Ok(checkpoint)
-    });
-    let checkpoint = opened.map_err(|error| wrong(&format!("the newest checkpoint: {error}")))?;
+    let checkpoint = newest(app, &of_log, note)
+        .map_err(|what| wrong(&format!("the newest checkpoint: {what}")))?;
     let kept = from.join(CHECKPOINT);
     let kept = fs::read(&kept).map_err(failed("read", &kept))?;
     let said = Manifest {
@@ -338,19 +329,7 @@ async fn check_opened(
             head.size
         )));
     }
-    let mut signed = SignedState::new(&app.origin);
-    let mut links = Vec::with_capacity(checkpoints.len());
-    for (size, note) in &checkpoints {
-        signed.chain = chain(&signed.chain, note);
-        links.push((*size, signed.chain.clone()));
-    }
-    signed.size = *size;
-    signed.root = checkpoint.root().to_string();
-    signed.notes = checkpoints.len() as u64;
-    let edge = size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
-    let tail = app.store().entries(edge, size - edge).await?;
-    let tail = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
-    signed.tail = tail.map(|hash| hash.to_string()).collect();
+    let (signed, links) = signed_of(app, &checkpoints, &checkpoint).await?;
     let verifier = Verifier {
         ledger: app.ledger.clone(),
         signed: &signed,
@@ -370,6 +349,40 @@ async fn check_opened(
         manifest,
         links,
     })
+}
+
+/// The newest checkpoint of a backup, signed as its entries demand. A key of this folder, perhaps
+/// one that was retired since, must be among those: the keys that entries name could be anybody's.
+fn newest(app: &App, of_log: &[StoredEntry], note: &[u8]) -> Result<Checkpoint, String> {
+    let own = app.sealer.ring().known();
+    let own = Policy::of_logs(own.map_err(|error| error.to_string())?);
+    let accepted = own.open(note).map_err(|error| error.to_string())?;
+    let roster = roster(of_log)?;
+    let speaks = roster.speaks(&accepted.signed_by, accepted.checkpoint.size());
+    let opened = speaks.and_then(|()| roster.open(note));
+    opened.map_err(|error| error.to_string())
+}
+
+/// What had been signed when the last of these checkpoints was, and the links of their chain.
+async fn signed_of(
+    app: &App,
+    checkpoints: &[(u64, Vec<u8>)],
+    newest: &Checkpoint,
+) -> Result<(SignedState, Vec<(u64, String)>), AppError> {
+    let mut signed = SignedState::new(&app.origin);
+    let mut links = Vec::with_capacity(checkpoints.len());
+    for (size, note) in checkpoints {
+        signed.chain = chain(&signed.chain, note);
+        links.push((*size, signed.chain.clone()));
+    }
+    signed.size = newest.size();
+    signed.root = newest.root().to_string();
+    signed.notes = checkpoints.len() as u64;
+    let edge = signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+    let tail = app.store().entries(edge, signed.size - edge).await?;
+    let tail = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
+    signed.tail = tail.map(|hash| hash.to_string()).collect();
+    Ok((signed, links))
 }
 
 /// The keys in the folder are those of the ledger.

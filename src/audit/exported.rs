@@ -210,9 +210,7 @@ fn signed_as_named(
         .at(size)
         .filter(|named| !trusted.contains(&named.key));
     report.also_signed_by = others.map(|named| named.key.to_string()).collect();
-    if let [.., before, last] = roster.eras() {
-        report.succeeds = Some((before.origin.clone(), last.first));
-    }
+    report.succeeds = roster.succeeds();
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub enum VerifyError {
 pub struct Verification {
     /// The log.
     pub origin: String,
+    /// The log that it succeeds, and with how many of its entries.
+    pub succeeds: Option<(String, u64)>,
     /// The keys that sign it now, all of which signed the newest checkpoint.
     pub signed_by: Vec<String>,
     /// Entries whose bytes were hashed.
@@ -181,6 +183,7 @@ impl Verifier<'_> {
         walk.erasures = walk.erased_keys.values().copied().collect();
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         walk.facts.roster.origin().clone_into(&mut report.origin);
+        report.succeeds = walk.facts.roster.succeeds();
         let signing = walk.facts.roster.signing();
         report.signed_by = signing.iter().map(ToString::to_string).collect();
         report.root = walk.tiles.root().to_string();

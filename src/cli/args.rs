@@ -183,8 +183,7 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3"
     )]
     Erase(Erase),
-    /// Show the keys that there are, or rotate the signing key or the master key; never shows a
-    /// secret.
+    /// Show the keys that there are, or rotate one; never shows a secret.
     #[command(
         after_help = "Examples:\n  vitaledger keys show\n  vitaledger keys rotate\n  vitaledger keys retire\n  vitaledger keys rotate-master"
     )]

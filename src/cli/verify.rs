@@ -151,9 +151,21 @@ fn print(report: &Verification, shown: &Shown, simulated: bool, scope: Scope, ou
             signed_by(key, is_trusted, output);
         }
     }
+    succeeds(report.succeeds.as_ref(), output);
     outcome(shown.extends.as_ref(), report.wrong.as_ref(), output);
 }
 
+fn succeeds(predecessor: Option<&(String, u64)>, output: &Output) {
+    if let Some((origin, entries)) = predecessor {
+        let origin = harmless(origin);
+        output.data(&output.pick_owned(
+            format!("succeeds        {origin} with its first {entries} entries"),
+            format!("承接            {origin} 的前 {entries} 条"),
+        ));
+    }
+}
+
+/// Keys as they are handed out.
 pub fn texts(keys: &[VerifierKey]) -> Vec<String> {
     keys.iter().map(ToString::to_string).collect()
 }
@@ -252,12 +264,7 @@ fn print_exported(report: &ExportVerification, output: &Output) {
     for key in &report.also_signed_by {
         signed_by(key, Some(false), output);
     }
-    if let Some((origin, entries)) = &report.succeeds {
-        output.data(&output.pick_owned(
-            format!("succeeds        {origin} with its first {entries} entries"),
-            format!("承接            {origin} 的前 {entries} 条"),
-        ));
-    }
+    succeeds(report.succeeds.as_ref(), output);
     cosigned(&report.cosignatures, output);
     outcome(report.extends.as_ref(), report.wrong.as_ref(), output);
 }

@@ -6,7 +6,8 @@
 //! may fail: a change that contradicts those before it, a note that lacks a signature
 //! ([`RosterError`]). What must stay true: a checkpoint of `n` entries is signed by every key that
 //! these `n` entries name and have not retired, and by no fewer; so whoever has stolen one of two
-//! keys cannot sign alone; a key that was retired never signs again; at least one key signs.
+//! keys cannot continue the log alone; a key that was retired never signs again; at least one key
+//! signs.
 
 use thiserror::Error;
 
@@ -281,6 +282,15 @@ impl Roster {
         let era = eras.find(|era| era.first < size);
         era.or(self.eras.first())
             .map_or("", |era| era.origin.as_str())
+    }
+
+    /// The origin before this one, if there was one, and how many of its entries this log has.
+    #[must_use]
+    pub fn succeeds(&self) -> Option<(String, u64)> {
+        match self.eras.as_slice() {
+            [.., before, last] => Some((before.origin.clone(), last.first)),
+            _ => None,
+        }
     }
 
     /// Of an origin that this log succeeded: how many of its entries this log has, and how many it

@@ -194,37 +194,30 @@ impl Log {
             return Err(LogError::NotOpen);
         };
         match command {
-            LogCommand::AddKey { verifier_key } | LogCommand::Succeed { verifier_key, .. }
-                if self.verifier_keys.contains(&verifier_key) =>
-            {
-                Err(LogError::KnownKey)
+            LogCommand::AddKey { verifier_key } => {
+                self.must_be_new(&verifier_key)?;
+                Ok(LogEvent::KeyAdded { verifier_key })
             }
-            LogCommand::AddKey { verifier_key } | LogCommand::Succeed { verifier_key, .. }
-                if self.retired_keys.contains(&verifier_key) =>
-            {
-                Err(LogError::RetiredKey)
-            }
-            LogCommand::Succeed { origin, .. }
-                if origin == *current || self.former_origins.contains(&origin) =>
-            {
-                Err(LogError::UsedOrigin { origin })
-            }
-            LogCommand::Succeed {
-                signed: Some(signed),
-                ..
-            } if !is_exact(signed) => Err(LogError::TooLarge(signed)),
             LogCommand::Succeed {
                 origin,
                 predecessor,
                 signed,
                 verifier_key,
-            } => Ok(LogEvent::Succeeded {
-                origin,
-                predecessor,
-                signed,
-                verifier_key,
-            }),
-            LogCommand::AddKey { verifier_key } => Ok(LogEvent::KeyAdded { verifier_key }),
+            } => {
+                self.must_be_new(&verifier_key)?;
+                if origin == *current || self.former_origins.contains(&origin) {
+                    return Err(LogError::UsedOrigin { origin });
+                }
+                if let Some(signed) = signed.filter(|signed| !is_exact(*signed)) {
+                    return Err(LogError::TooLarge(signed));
+                }
+                Ok(LogEvent::Succeeded {
+                    origin,
+                    predecessor,
+                    signed,
+                    verifier_key,
+                })
+            }
             LogCommand::RetireKey { verifier_key }
                 if !self.verifier_keys.contains(&verifier_key) =>
             {
@@ -244,6 +237,16 @@ impl Log {
             }
             LogCommand::Open { .. } => Err(LogError::AlreadyOpen),
         }
+    }
+
+    fn must_be_new(&self, verifier_key: &String) -> Result<(), LogError> {
+        if self.verifier_keys.contains(verifier_key) {
+            return Err(LogError::KnownKey);
+        }
+        if self.retired_keys.contains(verifier_key) {
+            return Err(LogError::RetiredKey);
+        }
+        Ok(())
     }
 }
 

@@ -171,6 +171,8 @@ fn a_successor_begins_where_the_checkpoint_that_it_names_ends() {
     assert_eq!((after.origin_at(0), after.origin()), (LOG, SUCCESSOR));
     assert_eq!(after.taken_over(LOG), Some((30, Some(40))));
     assert_eq!(after.taken_over(SUCCESSOR), None);
+    assert_eq!(after.succeeds(), Some((LOG.to_owned(), 30)));
+    assert_eq!(roster.succeeds(), None);
     assert_eq!(after.signing(), [next.verifier_key().clone()]);
     after.open(&last).unwrap();
     after.open(&note(SUCCESSOR, 31, &[&next])).unwrap();
