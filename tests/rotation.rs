@@ -15,106 +15,27 @@ mod harness;
 mod nodes;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/rotating.rs"]
+mod rotating;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use harness::database::Database;
+use rotating::{Scene, assert_signed_by, checked, record, rotate, secrets, trusting};
 use sqlx::{Connection, Executor, PgConnection};
-use tempfile::TempDir;
 use vitaledger::app::error::exit;
 use vitaledger::app::restore::{Signing, restore};
 use vitaledger::app::signing::{KeyState, OVERLAP_DAYS};
 use vitaledger::app::{App, AppError};
 use vitaledger::audit::evidence::{self, EvidenceError};
 use vitaledger::audit::exported;
-use vitaledger::audit::verify::{Scope, Verification};
-use vitaledger::ledger::request::Command;
-use vitaledger::seal::keys::VerifierKey;
-use vitaledger::seal::policy::Policy;
+use vitaledger::audit::verify::Scope;
+use vitaledger::ledger::aggregate::log::{Log, LogCommand};
+use vitaledger::ledger::request::{Command, For};
+use vitaledger::seal::keys::SigningKey;
 use vitaledger::seal::sealer::SealError;
 use vitaledger::store::location::Location;
-
-/// A ledger with one office, and where it is.
-struct Scene {
-    root: TempDir,
-    location: Location,
-}
-
-impl Scene {
-    async fn new(location: Location) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        let scene = Self { root, location };
-        let app = nodes::init(&scene.at("ledger"), &scene.location).await;
-        app.close().await;
-        scene
-    }
-
-    async fn on_server() -> Self {
-        Self::new(Location::Postgres(postgres::database().await)).await
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    async fn open(&self, name: &str) -> App {
-        App::open_at(&self.at(name), &self.location).await.unwrap()
-    }
-}
-
-/// Records a birth and seals it, as far as this node can. Gives its position.
-async fn record(app: &App, number: &str) -> u64 {
-    let offices = nodes::offices(app).await;
-    let draft = nodes::birth(&offices, number, "甲某某");
-    let context = app.context(None);
-    let answer = app
-        .ledger
-        .execute_one(&context, Command::Record(draft))
-        .await;
-    let position = answer.unwrap().unwrap().receipt().position;
-    app.seal().await.unwrap();
-    position
-}
-
-async fn checked(app: &App) -> Verification {
-    let report = app.verify(Scope::Everything, |_| ()).await.unwrap();
-    assert_eq!(report.wrong, None);
-    report
-}
-
-/// Everything is right and sealed, and signed by these keys.
-async fn assert_signed_by(app: &App, keys: &[&VerifierKey]) {
-    let report = checked(app).await;
-    assert_eq!(report.unsealed, 0);
-    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
-    assert_eq!(report.signed_by, keys);
-    let note = app.published_note().await.unwrap();
-    let lines = String::from_utf8(note).unwrap();
-    let lines = lines.lines().filter(|line| line.starts_with('—')).count();
-    assert_eq!(lines, keys.len());
-    let handed_out = fs::read_to_string(app.folder.join("log.vkey")).unwrap();
-    assert_eq!(handed_out.lines().collect::<Vec<_>>(), keys);
-}
-
-/// The signing keys whose secret halves are in a folder.
-fn secrets(folder: &Path) -> usize {
-    let keys = fs::read_dir(folder.join("keys")).unwrap();
-    let names = keys.map(|one| one.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with("signing") && name.ends_with(".key"))
-        .count()
-}
-
-fn trusting(keys: &[&VerifierKey]) -> Policy {
-    Policy::of_logs(keys.iter().map(|key| (*key).clone()).collect())
-}
-
-async fn rotate(app: &App) -> VerifierKey {
-    let done = app.rotate_signing(false).await.unwrap();
-    assert!(done.receipt.is_some());
-    done.verifier_key.parse().unwrap()
-}
 
 async fn whole_life(scene: Scene) {
     let app = scene.open("ledger").await;
@@ -507,8 +428,7 @@ async fn readers_follow_with_the_key_that_they_have() {
         let by_itself = evidence::check(&bundle, None, None).unwrap();
         let signing = by_itself.signed_by.len();
         assert_eq!(signing, if stage == "during" { 2 } else { 1 });
-        let stranger =
-            vitaledger::seal::keys::SigningKey::generate(&mut rand_core::OsRng, &app.origin);
+        let stranger = SigningKey::generate(&mut rand_core::OsRng, &app.origin);
         let new = new
             .clone()
             .unwrap_or_else(|| stranger.unwrap().verifier_key().clone());
@@ -538,13 +458,51 @@ async fn readers_follow_with_the_key_that_they_have() {
     app.close().await;
 }
 
+/// Somebody who can write to the database names a key of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_others_put_into_the_log_is_neither_signed_nor_handed_out() {
+    let scene = Scene::new(Location::Folder).await;
+    let app = scene.open("ledger").await;
+    let old = app.verifier_keys[0].clone();
+    let stranger = SigningKey::generate(&mut rand_core::OsRng, &app.origin).unwrap();
+    let stranger = stranger.verifier_key().to_string();
+    let named = stranger.clone();
+    let command = For::<Log> {
+        stream: app.ledger.id,
+        sealed: None,
+        build: Box::new(move |_| LogCommand::AddKey {
+            verifier_key: named.clone(),
+        }),
+    };
+    let context = app.context(None);
+    let command = Command::Stream(Box::new(command));
+    app.ledger
+        .execute_one(&context, command)
+        .await
+        .unwrap()
+        .unwrap();
+    app.close().await;
+    let app = scene.open("ledger").await;
+    record(&app, "B1").await;
+    let refused = app.must_sign().await.unwrap_err().to_string();
+    assert!(refused.contains(&stranger), "{refused}");
+    let handed_out = fs::read_to_string(app.folder.join("log.vkey")).unwrap();
+    assert_eq!(handed_out.trim(), old.to_string());
+    assert_eq!(checked(&app).await.unsealed, 2);
+    // Who runs the ledger puts an end to it.
+    let id = stranger.splitn(3, '+').nth(1).unwrap();
+    app.retire_signing(Some(id), 0, false).await.unwrap();
+    assert_signed_by(&app, &[&old]).await;
+    app.close().await;
+}
+
 /// One of two keys was stolen: it cannot sign alone, and a retired one not at all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_key_does_not_speak_alone() {
     let scene = Scene::new(Location::Folder).await;
     let app = scene.open("ledger").await;
     let secret = fs::read_to_string(app.folder.join("keys/signing.key")).unwrap();
-    let stolen = vitaledger::seal::keys::SigningKey::parse(secret.trim()).unwrap();
+    let stolen = SigningKey::parse(secret.trim()).unwrap();
     let policy = trusting(&[stolen.verifier_key()]);
     record(&app, "B1").await;
     rotate(&app).await;

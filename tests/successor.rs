@@ -13,14 +13,11 @@
 mod harness;
 #[path = "support/postgres.rs"]
 mod postgres;
-#[path = "support/program.rs"]
-mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use harness::{birth, copy};
-use program::Home;
 use tempfile::TempDir;
 use vitaledger::app::error::exit;
 use vitaledger::app::successor::{Successor, restore_as_successor};
@@ -88,6 +85,7 @@ async fn lost(location: Location) -> Lost {
             let to = root.path().join("backup");
             let made = app.backup(&location, &to, &mut |_, _| ()).await.unwrap();
             backup_size = made.size;
+            copy(&folder.join("keys"), &root.path().join("keys-then"));
         }
     }
     let entries = entries(&app, backup_size).await;
@@ -433,6 +431,35 @@ async fn a_successor_of_a_ledger_that_had_rotated_needs_no_destroyed_key() {
     );
 }
 
+/// Keys that are as old as the backup know nothing of what was lost; checkpoints that were published
+/// from the same folder do.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_published_says_what_was_lost() {
+    let lost = lost(Location::Folder).await;
+    for (to, is_published) in [("unknown", false), ("known", true)] {
+        let folder = lost.at(to);
+        fs::create_dir(&folder).unwrap();
+        copy(&lost.at("keys-then"), &folder.join("keys"));
+        let (size, note) = lost.kept.last().unwrap();
+        if is_published {
+            fs::create_dir(folder.join("cosigned")).unwrap();
+            fs::write(folder.join(format!("cosigned/{size:020}.note")), note).unwrap();
+        }
+        let made = lost.succeed(to, None).await.unwrap();
+        assert_eq!(made.signed_before, is_published.then_some(*size));
+        let app = lost.open(to).await;
+        checked(&app).await;
+        let said = app.extends(note, &app.own_policy()).await.unwrap_err();
+        let said = said.to_string();
+        let declared = format!("it says that {size} had been signed");
+        assert_eq!(said.contains(&declared), is_published, "{said}");
+        app.close().await;
+        assert!(!folder.join("cosigned").exists());
+        let aside = folder.join("cosigned.predecessor");
+        assert_eq!(aside.exists(), is_published);
+    }
+}
+
 /// A succession that was written into the databases, and not by the keys' owner.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_succession_is_found() {
@@ -475,146 +502,4 @@ async fn tamper(folder: &Path, position: u64, from: &str, to: &str) {
     );
     database.change_one(&change).await;
     database.close().await;
-}
-
-/// Records a birth in a ledger.
-fn add(home: &Home, dir: &str, number: &str) {
-    let number = format!("source_record_id={number}");
-    let birth = [
-        "record",
-        "birth",
-        "source=village",
-        "office=990101100001",
-        "occurred_on=2014-06-01",
-        "reported_on=2014-06-03",
-        "sex=F",
-        "weight_g=3100",
-    ];
-    home.run(&[&birth[..], &[&number, "--dir", dir]].concat())
-        .ok();
-}
-
-#[test]
-fn the_commands_say_what_to_do() {
-    let home = Home::new();
-    add(&home, "ledger", "B1");
-    home.run(&["backup", "copy"]).ok();
-    home.write("good.note", home.run(&["checkpoint"]).ok().out);
-    add(&home, "ledger", "B2");
-    home.write("lost.note", home.run(&["checkpoint"]).ok().out);
-    fs::copy(home.ledger().join("log.vkey"), home.path().join("old.vkey")).unwrap();
-    fs::create_dir(home.path().join("next")).unwrap();
-    copy(&home.ledger().join("keys"), &home.path().join("next/keys"));
-    let restore = ["--json", "--dir", "next", "restore", "copy"];
-    let with = |more: &[&str]| home.run(&[&restore[..], more].concat());
-    with(&["--as-successor", "--resume-signing"]).ends(2);
-    with(&["--origin", "x"]).ends(2);
-    let made = with(&["--as-successor", "--origin", "ledger.example/test-2"]).ok();
-    assert_eq!(made.json()["successor"]["origin"], "ledger.example/test-2");
-    let said = "1 entries that it\nsigned";
-    assert!(made.err.contains(said), "{}", made.err);
-    let trust = ["--key", "old.vkey", "--key", "next/log.vkey"];
-    let verify = |args: &[&str], note, code| {
-        let args = [args, &["--since", note], &trust[..]].concat();
-        home.run(&args).ends(code)
-    };
-    let ledger = ["--dir", "next", "verify"];
-    let good = verify(&ledger, "good.note", 0).out;
-    for said in ["contains everything of the kept", "(trusted by you)"] {
-        assert!(good.contains(said), "{good}");
-    }
-    let gone = verify(&ledger, "lost.note", 11).err;
-    assert!(gone.contains("lost tail: entries"), "{gone}");
-    home.run(&["--dir", "next", "export-log", "out"]).ok();
-    let told = verify(&["verify", "out"], "good.note", 0).out;
-    let said = "succeeds        ledger.example/test with";
-    assert!(told.contains(said), "{told}");
-    verify(&["verify", "out"], "lost.note", 11);
-    add(&home, "next", "B2");
-    home.run(&["--dir", "next", "verify"]).ok();
-}
-
-/// Whoever has both keys in a policy can check everything, now and after.
-fn follow(home: &Home) {
-    let keys = fs::read_to_string(home.ledger().join("log.vkey")).unwrap();
-    let lines: String = keys.lines().flat_map(|key| ["log ", key, "\n"]).collect();
-    home.write("auditor.policy", lines + "quorum none\n");
-    let check = |proof: &str, bundle: &str| {
-        for args in [
-            ["verify", "out", "--policy", "auditor.policy", "--log-only"],
-            [
-                "check-evidence",
-                bundle,
-                "--policy",
-                "auditor.policy",
-                "--json",
-            ],
-        ] {
-            home.run(&args).ok();
-        }
-        let args = [
-            "check-proof",
-            proof,
-            "--entry",
-            "entry.json",
-            "--policy",
-            "auditor.policy",
-        ];
-        let told = home.run(&args).ok().out;
-        for key in keys.lines() {
-            assert!(told.contains(key), "{told}");
-        }
-    };
-    add(home, "ledger", "B1");
-    home.run(&["export-log", "out"]).ok();
-    let record = "birth/village/B1";
-    let prove = ["prove", record, "-o", "proof", "--entry", "entry.json"];
-    home.run(&prove).ok();
-    home.run(&["evidence", record, "-o", "bundle.zip"]).ok();
-    check("proof", "bundle.zip");
-    home.run(&["verify", "--policy", "auditor.policy"]).ok();
-}
-
-#[test]
-fn the_signing_key_changes_from_the_command_line() {
-    let home = Home::new();
-    let keys = |args: &[&str]| home.run(&[&["keys"], args].concat());
-    let prepared = keys(&["rotate", "--prepare"]).ok();
-    assert!(
-        prepared.err.contains("every other node"),
-        "{}",
-        prepared.err
-    );
-    assert!(keys(&["show"]).ok().out.contains("prepared"));
-    let rotated = keys(&["rotate"]).ok();
-    assert!(rotated.out.contains("signs too"), "{}", rotated.out);
-    follow(&home);
-    keys(&["rotate"]).ends(2);
-    keys(&["retire"]).ends(2);
-    let retired = keys(&["retire", "--overlap-days", "0", "--lang", "zh"]).ok();
-    assert!(retired.out.contains("不再签名"), "{}", retired.out);
-    let shown = keys(&["show"]).ok().out;
-    for word in ["retired", "signs", "here", "ledger.example/test+"] {
-        assert!(shown.contains(word), "{shown}");
-    }
-    let shown = keys(&["show", "--json"]).ok().json();
-    let states = &shown["keys"]["signing_keys"];
-    assert_eq!(
-        (&states[0]["state"], &states[1]["state"]),
-        (&"retired".into(), &"signs".into())
-    );
-    // The last one, even by force.
-    keys(&["retire", "--force"]).ends(2);
-    home.run(&["verify", "--policy", "auditor.policy"]).ok();
-    home.run(&["export-log", "out"]).ok();
-    home.run(&["verify", "out", "--policy", "auditor.policy"])
-        .ok();
-    let old = ["check-evidence", "bundle.zip", "--policy", "auditor.policy"];
-    home.run(&old).ok();
-    let verified = home.run(&["verify", "--key", "ledger/log.vkey"]).ok();
-    assert!(
-        verified.out.contains("(trusted by you)"),
-        "{}",
-        verified.out
-    );
 }

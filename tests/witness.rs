@@ -284,7 +284,7 @@ async fn witnesses_go_through_a_change_of_key() {
     // Both sign: whoever knows one of them is content.
     let accepted = published(&scene, &app).await;
     assert_eq!(accepted.cosignatures.len(), 3);
-    assert_eq!(accepted.signed_by, [old.clone()]);
+    assert_eq!(accepted.signed_by, std::slice::from_ref(&old));
     // The ledger's own policy does not know the new key yet.
     let refused = app.retire_signing(None, 0, false).await.unwrap_err();
     assert!(refused.to_string().contains("policy"), "{refused}");
@@ -308,7 +308,7 @@ async fn witnesses_go_through_a_change_of_key() {
     let accepted = published(&scene, &app).await;
     assert_eq!(accepted.checkpoint.size(), position + 1);
     assert_eq!(names(&accepted), ["one", "two"]);
-    assert_eq!(accepted.signed_by, [new.clone()]);
+    assert_eq!(accepted.signed_by, std::slice::from_ref(&new));
     let path = scene.ledger.join("cosigned/sizes.json");
     fs::remove_file(path).unwrap();
     let newest = scene

@@ -9,6 +9,7 @@
 //! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600
 //! ledger/keys/signing.key  signs checkpoints (see `signing`)        0600
 //! ledger/keys/signed.json  what was signed last                    0600
+//! ledger/keys/retired.vkeys  public halves of the signing keys that were destroyed here
 //! ledger/log.vkey          the public keys that sign now, to hand out
 //! ledger/policy            the witnesses to ask (C2SP tlog-policy); made by the operator
 //! ledger/cosigned/         checkpoints with the cosignatures of a quorum of them

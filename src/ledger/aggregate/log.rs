@@ -120,6 +120,9 @@ pub enum LogError {
     /// The key signs already.
     #[error("this key signs already")]
     KnownKey,
+    /// Two keys sign: the log is changing its key already.
+    #[error("two keys sign already; let one of them sign no more first")]
+    Overlap,
     /// The key signed once.
     #[error("this key was retired; a retired key does not come back")]
     RetiredKey,
@@ -196,6 +199,10 @@ impl Log {
         match command {
             LogCommand::AddKey { verifier_key } => {
                 self.must_be_new(&verifier_key)?;
+                // Two nodes that do so at once would leave keys that no node has all of.
+                if self.verifier_keys.len() > 1 {
+                    return Err(LogError::Overlap);
+                }
                 Ok(LogEvent::KeyAdded { verifier_key })
             }
             LogCommand::Succeed {
@@ -384,6 +391,8 @@ mod tests {
             given(vec![opened(), added.clone()], retire("a")),
             Ok(vec![retired.clone()])
         );
+        let both = vec![opened(), added.clone()];
+        assert_eq!(given(both, add("c")), Err(LogError::Overlap));
         let after = vec![opened(), added, retired];
         assert_eq!(given(after.clone(), retire("b")), Err(LogError::LastKey));
         assert_eq!(given(after, add("a")), Err(LogError::RetiredKey));
