@@ -172,7 +172,7 @@ async fn goes_on(location: Location) {
     let app = lost.open("next").await;
     assert_eq!(app.origin, made.origin);
     let new: VerifierKey = made.verifier_key.parse().unwrap();
-    assert_eq!(app.verifier_keys, [new.clone()]);
+    assert_eq!(app.verifier_keys, std::slice::from_ref(&new));
     assert_eq!(entries(&app, lost.backup_size).await, lost.entries);
     checked(&app).await;
     // The old origin's notes are kept as they were, the old secret is not.

@@ -17,6 +17,7 @@ use vitaledger::audit::verify::{Scope, Verification};
 use vitaledger::ledger::request::Command;
 use vitaledger::seal::keys::VerifierKey;
 use vitaledger::seal::policy::Policy;
+use vitaledger::seal::ring::KeyRing;
 use vitaledger::store::location::Location;
 
 use crate::{nodes, postgres};
@@ -85,11 +86,8 @@ pub async fn assert_signed_by(app: &App, keys: &[&VerifierKey]) {
 
 /// The signing keys whose secret halves are in a folder.
 pub fn secrets(folder: &Path) -> usize {
-    let keys = fs::read_dir(folder.join("keys")).unwrap();
-    let names = keys.map(|one| one.unwrap().file_name().into_string().unwrap());
-    names
-        .filter(|name| name.starts_with("signing") && name.ends_with(".key"))
-        .count()
+    let ring = KeyRing::new(folder.join("keys"));
+    ring.read().unwrap().len()
 }
 
 pub fn trusting(keys: &[&VerifierKey]) -> Policy {
