@@ -171,6 +171,7 @@ fn requests_to_a_witness() {
     assert_eq!(first.status(), 200, "{first:?}");
     let seeds = vec![body(0, 20), body(20, 20), body(20, 40), body(7, 30)];
     let last = std::cell::Cell::new(20);
+    let seen = std::cell::RefCell::new(std::collections::BTreeMap::new());
     fuzz(1, &hostile(seeds), |bytes| {
         let parsed = AddCheckpoint::parse(&bytes);
         if let Ok(request) = &parsed {
@@ -178,6 +179,7 @@ fn requests_to_a_witness() {
         }
         let verdict = witness.add_checkpoint(&bytes, 1_700_000_000).unwrap();
         prop_assert!([200, 400, 403, 404, 409, 422].contains(&verdict.status()));
+        *seen.borrow_mut().entry(verdict.status()).or_insert(0) += 1;
         prop_assert!(verdict.body().ends_with('\n') && verdict.body().len() < 2_000);
         prop_assert_eq!(parsed.is_err() && verdict.status() != 400, false);
         let Verdict::Cosigned(line) = &verdict else {
@@ -195,6 +197,11 @@ fn requests_to_a_witness() {
         last.set(checkpoint.size());
         Ok(())
     });
+    // Not all of it ends at the first line, and what is right is still cosigned.
+    let seen = seen.into_inner();
+    assert!(seen.contains_key(&400) && seen.len() > 2, "{seen:?}");
+    let after = witness.add_checkpoint(&body(last.get(), 40), 1_700_000_000);
+    assert_eq!(after.unwrap().status(), 200, "{seen:?}");
 }
 
 #[test]

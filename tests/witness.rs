@@ -326,6 +326,40 @@ async fn witnesses_go_through_a_change_of_key() {
     assert_eq!(report.below_quorum, 0);
 }
 
+/// The ledger's own policy was not told of the new key: that stops publication, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_was_not_told_stops_only_publication() {
+    let mut scene = Scene::new().await;
+    let app = scene.app().await;
+    app.rotate_signing(false).await.unwrap();
+    let before = published(&scene, &app).await.checkpoint.size();
+    app.retire_signing(None, 0, true).await.unwrap();
+    let position = record(&app, "B1").await.unwrap();
+    let publication = app.publish().await.unwrap().unwrap();
+    assert_eq!(
+        (publication.sealed, publication.published),
+        (position + 1, before)
+    );
+    let missing = &publication.missing[0];
+    assert!(missing.contains("no log line"), "{missing}");
+    // What was published before may still be handed out.
+    assert_eq!(published(&scene, &app).await.checkpoint.size(), before);
+    let key = fs::read_to_string(scene.ledger.join("log.vkey")).unwrap();
+    let text = fs::read_to_string(scene.ledger.join("policy")).unwrap();
+    let text = format!("log {key}{text}");
+    fs::write(scene.ledger.join("policy"), &text).unwrap();
+    scene.policy = Policy::parse(text.as_bytes()).unwrap();
+    for witness in &mut scene.witnesses {
+        witness.stop().await;
+        witness.logs = scene.policy.logs().to_vec();
+        witness.start().await;
+    }
+    let publication = app.publish().await.unwrap().unwrap();
+    assert_eq!(publication.published, position + 1);
+    app.close().await;
+    harness::assert_clean(&scene.ledger).await;
+}
+
 /// What the check of everything says of the kept notes.
 async fn reported(scene: &Scene) -> Result<(u64, u64), String> {
     let report = harness::reverify(&scene.ledger).await;

@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use super::home::failed;
 use super::{App, AppError};
 use crate::audit::cosigned::{Cosigned, CosignedNote};
-use crate::seal::checkpoint::{Checkpoint, MAX_NOTE_BYTES};
+use crate::seal::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
 use crate::seal::cosignature::WitnessKey;
 use crate::seal::policy::{Accepted, Policy, Refusal};
 use crate::seal::prover::Prover;
@@ -158,6 +158,15 @@ impl App {
         {
             return Ok(Some(done(Vec::new())));
         }
+        if let Err(CheckpointError::UnknownKey { .. }) = Checkpoint::open(&note, policy.logs()) {
+            // The log changed its key or its origin, and the operator's file was not told.
+            let what = "the file `policy` has no log line for a key that signs now: add those of `log.vkey`";
+            return Ok(Some(Publication {
+                published: self.published_by(&policy).await,
+                sealed,
+                missing: vec![what.to_owned()],
+            }));
+        }
         let (lines, missing) = self.ask(&policy, &note).await?;
         if lines.is_empty() && !policy.asks_witnesses() {
             return Ok(Some(done(missing)));
@@ -168,22 +177,22 @@ impl App {
                 self.keep_cosigned(&path, &cosigned)?;
                 Ok(Some(done(missing)))
             }
-            Err(Refusal::Quorum { .. }) => {
-                let published = self.published_note().await;
-                let published = published
-                    .ok()
-                    .and_then(|note| policy.open(&note).ok())
-                    .map_or(0, |accepted| accepted.checkpoint.size());
-                Ok(Some(Publication {
-                    sealed,
-                    published,
-                    missing,
-                }))
-            }
+            Err(Refusal::Quorum { .. }) => Ok(Some(Publication {
+                published: self.published_by(&policy).await,
+                sealed,
+                missing,
+            })),
             Err(error) => Err(AppError::Integrity(format!(
                 "the newest checkpoint: {error}"
             ))),
         }
+    }
+
+    /// Entries under what may be handed out by this policy.
+    async fn published_by(&self, policy: &Policy) -> u64 {
+        let published = self.published_note().await.ok();
+        let accepted = published.and_then(|note| policy.open(&note).ok());
+        accepted.map_or(0, |accepted| accepted.checkpoint.size())
     }
 
     /// Written beside, flushed, renamed: what is there is whole.

@@ -147,6 +147,12 @@ fn succeeded(folder: &Path, args: &RestoreBackup, made: &Successor, output: &Out
         || output.pick("an unknown number of", "数目不明的").to_owned(),
         |signed| (signed - common).to_string(),
     );
+    if folder.join("policy").exists() {
+        output.say(
+            "note: add the new key to the file `policy`, or nothing is published",
+            "注意：请将新公钥加入文件 `policy`，否则不会公布任何检查点",
+        );
+    }
     let vkey = folder.join("log.vkey");
     let vkey = vkey.display();
     output.say(
