@@ -104,7 +104,7 @@ async fn verify(folder: &Path, scope: Scope) -> Result<()> {
     let (signed, checkpoints) = app.signed().await?;
     let verifier = Verifier {
         ledger: app.ledger.clone(),
-        keys: &app.verifier_keys,
+        cosigned: None,
         signed: &signed,
         checkpoints: &checkpoints,
         registers: None,

@@ -50,8 +50,7 @@ fn leaf_hash(line: &str) -> [u8; 32] {
 fn init_makes_a_ledger_once() {
     let home = Home::empty();
     let made = home.run(&["init", "--origin", "ledger.example/test"]).ok();
-    let key = std::fs::read_to_string(home.ledger().join("log.vkey")).unwrap();
-    assert_snapshot!("init", made.shown().replace(key.trim(), "<verifier key>"));
+    assert_snapshot!("init", made.shown());
     for file in [
         "keys/ledger.key",
         "keys/master.keys",

@@ -1,8 +1,8 @@
 //! `export-log`, `prove`, `check-proof`, `evidence`, `check-evidence` and `verify` of what was
-//! exported, as their users see them.
+//! exported, `keys rotate` and `retire`, and a successor, as their users see them.
 //!
 //! What comes in: the built program. What must stay true: the exit codes; nothing is overwritten;
-//! an opened field is recorded before it leaves.
+//! an opened field is recorded before it leaves; readers are told which key signed.
 #![allow(
     clippy::unwrap_used,
     clippy::format_push_string,
@@ -144,5 +144,156 @@ fn evidence_is_made_and_checked() {
         refused.err.contains("not packed as evidence"),
         "{}",
         refused.err
+    );
+}
+
+/// The keys of the ledger in a new folder.
+fn copy_keys(home: &Home, to: &str) {
+    let to = home.path().join(to).join("keys");
+    fs::create_dir_all(&to).unwrap();
+    for file in fs::read_dir(home.ledger().join("keys")).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+/// Records a birth in a ledger.
+fn add(home: &Home, dir: &str, number: &str) {
+    let number = format!("source_record_id={number}");
+    let birth = [
+        "record",
+        "birth",
+        "source=village",
+        "office=990101100001",
+        "occurred_on=2014-06-01",
+        "reported_on=2014-06-03",
+        "sex=F",
+        "weight_g=3100",
+    ];
+    home.run(&[&birth[..], &[&number, "--dir", dir]].concat())
+        .ok();
+}
+
+#[test]
+fn a_successor_is_made_and_its_readers_are_told_what_was_lost() {
+    let home = Home::new();
+    add(&home, "ledger", "B1");
+    home.run(&["backup", "copy"]).ok();
+    home.write("good.note", home.run(&["checkpoint"]).ok().out);
+    add(&home, "ledger", "B2");
+    home.write("lost.note", home.run(&["checkpoint"]).ok().out);
+    fs::copy(home.ledger().join("log.vkey"), home.path().join("old.vkey")).unwrap();
+    copy_keys(&home, "next");
+    let restore = ["--json", "--dir", "next", "restore", "copy"];
+    let with = |more: &[&str]| home.run(&[&restore[..], more].concat());
+    with(&["--as-successor", "--resume-signing"]).ends(2);
+    with(&["--origin", "x"]).ends(2);
+    let made = with(&["--as-successor", "--origin", "ledger.example/test-2"]).ok();
+    assert_eq!(made.json()["successor"]["origin"], "ledger.example/test-2");
+    let said = "1 entries that it\nsigned";
+    assert!(made.err.contains(said), "{}", made.err);
+    let trust = ["--key", "old.vkey", "--key", "next/log.vkey"];
+    let verify = |args: &[&str], note, code| {
+        let args = [args, &["--since", note], &trust[..]].concat();
+        home.run(&args).ends(code)
+    };
+    let ledger = ["--dir", "next", "verify"];
+    let good = verify(&ledger, "good.note", 0).out;
+    for said in ["contains everything of the kept", "(trusted by you)"] {
+        assert!(good.contains(said), "{good}");
+    }
+    let gone = verify(&ledger, "lost.note", 11).err;
+    assert!(gone.contains("lost tail: entries"), "{gone}");
+    home.run(&["--dir", "next", "export-log", "out"]).ok();
+    let told = verify(&["verify", "out"], "good.note", 0).out;
+    let said = "succeeds        ledger.example/test with";
+    assert!(told.contains(said), "{told}");
+    verify(&["verify", "out"], "lost.note", 11);
+    add(&home, "next", "B2");
+    home.run(&["--dir", "next", "verify"]).ok();
+}
+
+/// Whoever has both keys in a policy can check everything, now and after.
+fn follow(home: &Home) {
+    let keys = fs::read_to_string(home.ledger().join("log.vkey")).unwrap();
+    let lines: String = keys.lines().flat_map(|key| ["log ", key, "\n"]).collect();
+    home.write("auditor.policy", lines + "quorum none\n");
+    let check = |proof: &str, bundle: &str| {
+        for args in [
+            ["verify", "out", "--policy", "auditor.policy", "--log-only"],
+            [
+                "check-evidence",
+                bundle,
+                "--policy",
+                "auditor.policy",
+                "--json",
+            ],
+        ] {
+            home.run(&args).ok();
+        }
+        let args = [
+            "check-proof",
+            proof,
+            "--entry",
+            "entry.json",
+            "--policy",
+            "auditor.policy",
+        ];
+        let told = home.run(&args).ok().out;
+        for key in keys.lines() {
+            assert!(told.contains(key), "{told}");
+        }
+    };
+    add(home, "ledger", "B1");
+    home.run(&["export-log", "out"]).ok();
+    let record = "birth/village/B1";
+    let prove = ["prove", record, "-o", "proof", "--entry", "entry.json"];
+    home.run(&prove).ok();
+    home.run(&["evidence", record, "-o", "bundle.zip"]).ok();
+    check("proof", "bundle.zip");
+    home.run(&["verify", "--policy", "auditor.policy"]).ok();
+}
+
+#[test]
+fn the_signing_key_changes_from_the_command_line() {
+    let home = Home::new();
+    let keys = |args: &[&str]| home.run(&[&["keys"], args].concat());
+    let prepared = keys(&["rotate", "--prepare"]).ok();
+    assert!(
+        prepared.err.contains("every other node"),
+        "{}",
+        prepared.err
+    );
+    assert!(keys(&["show"]).ok().out.contains("prepared"));
+    let rotated = keys(&["rotate"]).ok();
+    assert!(rotated.out.contains("signs too"), "{}", rotated.out);
+    follow(&home);
+    keys(&["rotate"]).ends(2);
+    keys(&["retire"]).ends(2);
+    let retired = keys(&["retire", "--overlap-days", "0", "--lang", "zh"]).ok();
+    assert!(retired.out.contains("不再签名"), "{}", retired.out);
+    let shown = keys(&["show"]).ok().out;
+    for word in ["retired", "signs", "here", "ledger.example/test+"] {
+        assert!(shown.contains(word), "{shown}");
+    }
+    let shown = keys(&["show", "--json"]).ok().json();
+    let states = &shown["keys"]["signing_keys"];
+    assert_eq!(
+        (&states[0]["state"], &states[1]["state"]),
+        (&"retired".into(), &"signs".into())
+    );
+    // The last one, even by force.
+    keys(&["retire", "--force"]).ends(2);
+    home.run(&["verify", "--policy", "auditor.policy"]).ok();
+    home.run(&["export-log", "out"]).ok();
+    home.run(&["verify", "out", "--policy", "auditor.policy"])
+        .ok();
+    let old = ["check-evidence", "bundle.zip", "--policy", "auditor.policy"];
+    home.run(&old).ok();
+    let verified = home.run(&["verify", "--key", "ledger/log.vkey"]).ok();
+    assert!(
+        verified.out.contains("(trusted by you)"),
+        "{}",
+        verified.out
     );
 }

@@ -343,15 +343,39 @@ fn write_log(folder: &Path, entries: &[Vec<u8>], key: &SigningKey) {
     writer.publish(&checkpoint.sign(key).unwrap()).unwrap();
 }
 
+/// The entries of a ledger, with another key in entry 0.
+async fn founded_anew(ledger: &Path) -> (Vec<Vec<u8>>, SigningKey) {
+    let mut entries = entries(ledger).await;
+    let app = App::open(ledger).await.unwrap();
+    let key = SigningKey::generate(&mut rand_core::OsRng, &app.origin).unwrap();
+    let (own, other) = (app.verifier_keys[0].to_string(), key.verifier_key());
+    let founding = String::from_utf8(entries[0].clone()).unwrap();
+    assert!(founding.contains(&own));
+    entries[0] = founding.replace(&own, &other.to_string()).into_bytes();
+    app.close().await;
+    (entries, key)
+}
+
+/// A key does not speak for a log that does not name it, whoever trusts it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_the_log_does_not_name_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let ledger = place.path().join("ledger");
+    harness::make(&ledger).await;
+    let (_, key) = founded_anew(&ledger).await;
+    let folder = place.path().join("out");
+    write_log(&folder, &entries(&ledger).await, &key);
+    let policy = Policy::of_logs(vec![key.verifier_key().clone()]);
+    let wrong = checked(&folder, &policy).await.wrong.unwrap();
+    assert!(wrong.what.contains("do not name"), "{wrong}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signature_does_not_make_entries_right() {
     let place = tempfile::tempdir().unwrap();
     let ledger = place.path().join("ledger");
     harness::make(&ledger).await;
-    let good = entries(&ledger).await;
-    let app = App::open(&ledger).await.unwrap();
-    let key = SigningKey::generate(&mut rand_core::OsRng, &app.origin).unwrap();
-    app.close().await;
+    let (good, key) = founded_anew(&ledger).await;
     let policy = Policy::of_logs(vec![key.verifier_key().clone()]);
     let text = |at: usize| String::from_utf8(good[at].clone()).unwrap();
     let at = |position: usize, bytes: String| {
@@ -383,6 +407,7 @@ async fn a_signature_does_not_make_entries_right() {
         ("no JSON", at(last, "entry".to_owned()), Some(last as u64)),
         ("another founding", at(0, founding), Some(0)),
     ];
+
     for (number, (name, entries, expected)) in cases.into_iter().enumerate() {
         let folder = place.path().join(number.to_string());
         write_log(&folder, &entries, &key);

@@ -1,5 +1,5 @@
 //! Foreign bytes at every parser of proofs: notes, checkpoints, keys, tiles, bundles, proofs,
-//! policies, evidence, exported logs.
+//! policies, requests to a witness, evidence, exported logs.
 //!
 //! What comes in: valid inputs that were changed, and bytes of chance; how many is said by
 //! `VITALEDGER_FUZZ_CASES` (default 500: seconds; 100000 for a night). What must stay true: no
@@ -24,9 +24,10 @@ use vitaledger::seal::checkpoint::Checkpoint;
 use vitaledger::seal::cosignature::{CosigningKey, WitnessKey};
 use vitaledger::seal::entries::{LogFile, bundle, files, unbundle};
 use vitaledger::seal::keys::{SigningKey, VerifierKey};
-use vitaledger::seal::merkle::leaf_hash;
+use vitaledger::seal::merkle::{HashSource, LeafHashes, leaf_hash};
 use vitaledger::seal::policy::Policy;
 use vitaledger::seal::proof::TlogProof;
+use vitaledger::seal::witness::{AddCheckpoint, Verdict, Witness};
 
 const ORIGIN: &str = "ledger.example/county";
 
@@ -140,6 +141,67 @@ fn proofs() {
         }
         Ok(())
     });
+}
+
+/// The body of a witness's `add-checkpoint`: whatever is asked, what was cosigned once is only ever
+/// extended, and nothing but a checkpoint that the log signed is cosigned.
+#[test]
+fn requests_to_a_witness() {
+    let signed = signed();
+    let all: Vec<_> = (0..40u8).map(|number| leaf_hash(&[number])).collect();
+    let note = |size: u64| {
+        let root = LeafHashes(&all).root_of(size).unwrap();
+        let checkpoint = Checkpoint::new(ORIGIN, size, root).unwrap();
+        checkpoint.sign(&signed.log).unwrap()
+    };
+    let body = |old_size: u64, size: u64| {
+        let proof = LeafHashes(&all).consistency_proof(old_size, size);
+        let request = AddCheckpoint {
+            old_size,
+            proof: proof.unwrap_or_default(),
+            note: note(size),
+        };
+        request.write()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let key = CosigningKey::parse(&signed.witness.encoded()).unwrap();
+    let logs = vec![signed.log.verifier_key().clone()];
+    let witness = Witness::new(key, logs.clone(), folder.path());
+    let first = witness.add_checkpoint(&body(0, 20), 1_700_000_000).unwrap();
+    assert_eq!(first.status(), 200, "{first:?}");
+    let seeds = vec![body(0, 20), body(20, 20), body(20, 40), body(7, 30)];
+    let last = std::cell::Cell::new(20);
+    let seen = std::cell::RefCell::new(std::collections::BTreeMap::new());
+    fuzz(1, &hostile(seeds), |bytes| {
+        let parsed = AddCheckpoint::parse(&bytes);
+        if let Ok(request) = &parsed {
+            prop_assert_eq!(&request.write(), &bytes);
+        }
+        let verdict = witness.add_checkpoint(&bytes, 1_700_000_000).unwrap();
+        prop_assert!([200, 400, 403, 404, 409, 422].contains(&verdict.status()));
+        *seen.borrow_mut().entry(verdict.status()).or_insert(0) += 1;
+        prop_assert!(verdict.body().ends_with('\n') && verdict.body().len() < 2_000);
+        prop_assert_eq!(parsed.is_err() && verdict.status() != 400, false);
+        let Verdict::Cosigned(line) = &verdict else {
+            return Ok(());
+        };
+        let request = parsed.unwrap();
+        let checkpoint = Checkpoint::open(&request.note, &logs).unwrap();
+        // It begins where the witness was, is the log's own, and the line holds for it.
+        prop_assert_eq!(request.old_size, last.get());
+        prop_assert!(checkpoint.size() >= last.get());
+        let root = LeafHashes(&all).root_of(checkpoint.size()).unwrap();
+        prop_assert_eq!(checkpoint.root(), &root);
+        let key = signed.witness.witness_key();
+        prop_assert!(key.line_of(&checkpoint.body(), line).is_some());
+        last.set(checkpoint.size());
+        Ok(())
+    });
+    // Not all of it ends at the first line, and what is right is still cosigned.
+    let seen = seen.into_inner();
+    assert!(seen.contains_key(&400) && seen.len() > 2, "{seen:?}");
+    let after = witness.add_checkpoint(&body(last.get(), 40), 1_700_000_000);
+    assert_eq!(after.unwrap().status(), 200, "{seen:?}");
 }
 
 #[test]

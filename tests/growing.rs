@@ -183,7 +183,7 @@ async fn a_batch_that_is_filled_after_it_was_read_is_not_missing() {
     ledger.store = Arc::new(growing);
     let verifier = Verifier {
         ledger: app.ledger.clone(),
-        keys: &app.verifier_keys,
+        cosigned: None,
         signed: &signed,
         checkpoints: &checkpoints,
         registers: None,

@@ -25,10 +25,11 @@ use tempfile::TempDir;
 use uuid::Uuid;
 use vitaledger::app::App;
 use vitaledger::app::error::exit;
+use vitaledger::audit::keys::roster;
 use vitaledger::audit::verify::Scope;
 use vitaledger::ledger::request::Command;
 use vitaledger::seal::checkpoint::Checkpoint;
-use vitaledger::seal::keys::SigningKey;
+use vitaledger::seal::ring::KeyRing;
 use vitaledger::seal::sealer::Sealer;
 use vitaledger::seal::state::SignedState;
 use vitaledger::store::location::Location;
@@ -84,10 +85,9 @@ impl Nodes {
 
 /// A sealer of a node, which is interrupted at a step.
 fn interrupted(node: &App, at: Step) -> (Sealer, Arc<Interrupted>) {
-    let key = std::fs::read_to_string(node.folder.join("keys/signing.key")).unwrap();
+    let ring = KeyRing::new(node.folder.join("keys"));
     let store = Arc::new(Interrupted::new(node.store(), at));
-    let key = SigningKey::parse(key.trim()).unwrap();
-    let sealer = Sealer::new(store.clone(), key, node.state.clone());
+    let sealer = Sealer::new(store.clone(), ring, roster, node.state.clone());
     (sealer, store)
 }
 

@@ -28,8 +28,9 @@ use vitaledger::http::witness::serve;
 use vitaledger::model::code::OfficeLevel;
 use vitaledger::model::id::OfficeCode;
 use vitaledger::model::office::OfficeFields;
+use vitaledger::seal::checkpoint::Checkpoint;
 use vitaledger::seal::cosignature::CosigningKey;
-use vitaledger::seal::keys::VerifierKey;
+use vitaledger::seal::keys::{SigningKey, VerifierKey};
 use vitaledger::seal::policy::{Accepted, Policy};
 use vitaledger::seal::witness::Witness;
 
@@ -268,4 +269,173 @@ async fn an_answer_that_does_not_fit_is_not_kept() {
     let accepted = published(&scene, &app).await;
     assert_eq!(names(&accepted), ["two", "three"]);
     app.close().await;
+}
+
+/// The log changes its key. A witness that was given both keys goes on; one that was not, stops
+/// with the old key.
+#[tokio::test(flavor = "multi_thread")]
+async fn witnesses_go_through_a_change_of_key() {
+    let mut scene = Scene::new().await;
+    let app = scene.app().await;
+    record(&app, "B1").await.unwrap();
+    let old = app.verifier_keys[0].clone();
+    let done = app.rotate_signing(false).await.unwrap();
+    let new: VerifierKey = done.verifier_key.parse().unwrap();
+    // Both sign: whoever knows one of them is content.
+    let accepted = published(&scene, &app).await;
+    assert_eq!(accepted.cosignatures.len(), 3);
+    assert_eq!(accepted.signed_by, std::slice::from_ref(&old));
+    // The ledger's own policy does not know the new key yet.
+    let refused = app.retire_signing(None, 0, false).await.unwrap_err();
+    assert!(refused.to_string().contains("policy"), "{refused}");
+    let text = fs::read_to_string(scene.ledger.join("policy")).unwrap();
+    let text = format!("log {new}\n{text}");
+    fs::write(scene.ledger.join("policy"), &text).unwrap();
+    scene.policy = Policy::parse(text.as_bytes()).unwrap();
+    for number in [0, 1] {
+        let witness = &mut scene.witnesses[number];
+        witness.stop().await;
+        witness.logs = vec![old.clone(), new.clone()];
+        witness.start().await;
+    }
+    record(&app, "B2").await.unwrap();
+    let accepted = published(&scene, &app).await;
+    assert_eq!(accepted.cosignatures.len(), 3);
+    assert_eq!(accepted.signed_by, [new.clone(), old.clone()]);
+
+    app.retire_signing(None, 0, false).await.unwrap();
+    let position = record(&app, "B3").await.unwrap();
+    let accepted = published(&scene, &app).await;
+    assert_eq!(accepted.checkpoint.size(), position + 1);
+    assert_eq!(names(&accepted), ["one", "two"]);
+    assert_eq!(accepted.signed_by, std::slice::from_ref(&new));
+    let path = scene.ledger.join("cosigned/sizes.json");
+    fs::remove_file(path).unwrap();
+    let newest = scene
+        .ledger
+        .join(format!("cosigned/{:020}.note", position + 1));
+    fs::remove_file(newest).unwrap();
+    let missing = app.publish().await.unwrap().unwrap().missing;
+    assert!(
+        missing.len() == 1 && missing[0].starts_with("three: it answers 403"),
+        "{missing:?}"
+    );
+    app.close().await;
+    let report = harness::assert_clean(&scene.ledger).await;
+    assert!(report.cosigned >= 4, "{}", report.cosigned);
+    assert_eq!(report.below_quorum, 0);
+}
+
+/// The ledger's own policy was not told of the new key: that stops publication, and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_was_not_told_stops_only_publication() {
+    let mut scene = Scene::new().await;
+    let app = scene.app().await;
+    app.rotate_signing(false).await.unwrap();
+    let before = published(&scene, &app).await.checkpoint.size();
+    app.retire_signing(None, 0, true).await.unwrap();
+    let position = record(&app, "B1").await.unwrap();
+    let publication = app.publish().await.unwrap().unwrap();
+    assert_eq!(
+        (publication.sealed, publication.published),
+        (position + 1, before)
+    );
+    let missing = &publication.missing[0];
+    assert!(missing.contains("no log line"), "{missing}");
+    // What was published before may still be handed out.
+    assert_eq!(published(&scene, &app).await.checkpoint.size(), before);
+    let key = fs::read_to_string(scene.ledger.join("log.vkey")).unwrap();
+    let text = fs::read_to_string(scene.ledger.join("policy")).unwrap();
+    let text = format!("log {key}{text}");
+    fs::write(scene.ledger.join("policy"), &text).unwrap();
+    scene.policy = Policy::parse(text.as_bytes()).unwrap();
+    for witness in &mut scene.witnesses {
+        witness.stop().await;
+        witness.logs = scene.policy.logs().to_vec();
+        witness.start().await;
+    }
+    let publication = app.publish().await.unwrap().unwrap();
+    assert_eq!(publication.published, position + 1);
+    app.close().await;
+    harness::assert_clean(&scene.ledger).await;
+}
+
+/// What the check of everything says of the kept notes.
+async fn reported(scene: &Scene) -> Result<(u64, u64), String> {
+    let report = harness::reverify(&scene.ledger).await;
+    match report.wrong {
+        None => Ok((report.cosigned, report.below_quorum)),
+        Some(wrong) => Err(wrong.to_string()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_note_that_was_changed_or_is_of_another_log_is_found() {
+    let scene = Scene::new().await;
+    let app = scene.app().await;
+    let position = record(&app, "B1").await.unwrap();
+    record(&app, "B2").await.unwrap();
+    app.close().await;
+    assert_eq!(reported(&scene).await, Ok((2, 0)));
+    let folder = scene.ledger.join("cosigned");
+    let path = |size: u64| folder.join(format!("{size:020}.note"));
+    let (size, next) = (position + 1, position + 2);
+    let good = fs::read_to_string(path(size)).unwrap();
+    let other = fs::read_to_string(path(next)).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let foreign = Scene::new().await;
+    let app = foreign.app().await;
+    record(&app, "F1").await.unwrap();
+    let of_other_log = String::from_utf8(app.published_note().await.unwrap()).unwrap();
+    app.close().await;
+    // A letter in the middle of a signature.
+    let bent = |line: usize| {
+        let mut changed: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();
+        let at = changed[line].len() - 30;
+        let letter = if &changed[line][at..=at] == "A" {
+            "B"
+        } else {
+            "A"
+        };
+        changed[line].replace_range(at..=at, letter);
+        changed.join("\n") + "\n"
+    };
+    let grown = good.replacen(&format!("\n{size}\n"), "\n99\n", 1);
+    for (note, said) in [
+        (of_other_log, "none of the trusted keys signed"),
+        (other.clone(), "it is one of"),
+        (bent(4), "the signature of"),
+        (bent(5), "the cosignature of witness one does not fit"),
+        (grown, "the signature of"),
+        (String::new(), "not a signed note"),
+        (good[..good.len() / 2].to_owned(), "not a signed note"),
+    ] {
+        assert_ne!(note, good);
+        fs::write(path(size), note).unwrap();
+        let wrong = reported(&scene).await.unwrap_err();
+        let told = wrong.contains("the cosigned checkpoint") && wrong.contains(said);
+        assert!(told, "{said}: {wrong}");
+    }
+    // Cosignatures that were taken away, and a policy that asks for others: nothing of it is handed
+    // out, and it is counted.
+    let stripped = lines[..5].join("\n") + "\n";
+    fs::write(path(size), stripped).unwrap();
+    assert_eq!(reported(&scene).await, Ok((2, 1)));
+    fs::write(path(size), &good).unwrap();
+    // A name that is no size.
+    fs::write(folder.join("7.note"), &good).unwrap();
+    assert!(reported(&scene).await.is_err());
+    fs::remove_file(folder.join("7.note")).unwrap();
+    assert_eq!(reported(&scene).await, Ok((2, 0)));
+    // Signed by the log's own key, over entries that it does not have.
+    let key = fs::read_to_string(scene.ledger.join("keys/signing.key")).unwrap();
+    let key = SigningKey::parse(key.trim()).unwrap();
+    let root = vitaledger::seal::merkle::leaf_hash(b"other");
+    for (at, said) in [(size, "do not give its root"), (99, "fewer entries")] {
+        let forged = Checkpoint::new(key.verifier_key().name(), at, root).unwrap();
+        fs::write(path(at), forged.sign(&key).unwrap()).unwrap();
+        let wrong = reported(&scene).await.unwrap_err();
+        assert!(wrong.contains(said), "{wrong}");
+        fs::write(path(size), &good).unwrap();
+    }
 }

@@ -23,13 +23,18 @@ use uuid::Uuid;
 
 use super::home::{failed, write_secret};
 use super::{App, AppError};
+use crate::audit::keys::{LOG_STREAM, roster};
 use crate::audit::verify::{Scope, Verification, Verifier};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::time::Timestamp;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::merkle::Hash;
+use crate::seal::policy::Policy;
+use crate::seal::ring::FIRST;
+use crate::seal::sealer::SealError;
 use crate::seal::state::{SignedState, chain};
 use crate::seal::tiles::TILE_WIDTH;
+use crate::store::StoredEntry;
 use crate::store::location::{Copy, Location};
 use crate::store::transfer::{self, Source};
 
@@ -87,8 +92,13 @@ pub(super) struct Checked {
     pub(super) report: Verification,
     /// What had been signed when the last of its checkpoints was.
     pub(super) signed: SignedState,
-    /// Its newest checkpoint.
+    /// Its newest checkpoint, and the note.
     pub(super) checkpoint: Checkpoint,
+    pub(super) note: Vec<u8>,
+    /// The entries of the log's own stream.
+    pub(super) of_log: Vec<StoredEntry>,
+    /// The time of its last entry.
+    pub(super) recorded_at: Timestamp,
     /// What it says of itself.
     pub(super) manifest: Manifest,
     /// The links of the chain of notes, one after each.
@@ -112,7 +122,9 @@ impl App {
         let mut source = self.settled(location).await?;
         let (size, note) = source.newest();
         let note = note.to_vec();
-        let checkpoint = Checkpoint::open(&note, &self.verifier_keys)
+        let roster = self.sealer.roster().await?;
+        let checkpoint = roster
+            .open(&note)
             .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;
         let mut target = Copy(&partial.path).fresh().await?;
         let mut copied = |table, rows| progress(Stage::Copying(table), rows);
@@ -144,6 +156,7 @@ impl App {
     /// Sees the databases at a moment up to which everything that the vault did is sealed: an
     /// erasure or a rotation does so shortly after the vault has it.
     async fn settled(&self, location: &Location) -> Result<Box<dyn Source>, AppError> {
+        self.must_sign().await?;
         for _ in 0..ATTEMPTS {
             self.seal().await?;
             let mut source = location.snapshot(&self.folder).await?;
@@ -289,10 +302,9 @@ async fn check_opened(
     let wrong = |what: &str| AppError::Integrity(format!("{}: {what}", from.display()));
     let checkpoints = app.store().checkpoints().await?;
     let (size, note) = checkpoints.last().ok_or_else(|| wrong("no checkpoint"))?;
-    // The key that is to sign on must have signed it: the log could name any others besides.
-    let own_key = app.sealer.verifier_key().clone();
-    let checkpoint = Checkpoint::open(note, &[own_key])
-        .map_err(|error| wrong(&format!("the newest checkpoint: {error}")))?;
+    let of_log = app.store().entries_of_type(LOG_STREAM).await?;
+    let checkpoint = newest(app, &of_log, note)
+        .map_err(|what| wrong(&format!("the newest checkpoint: {what}")))?;
     let kept = from.join(CHECKPOINT);
     let kept = fs::read(&kept).map_err(failed("read", &kept))?;
     let said = Manifest {
@@ -317,24 +329,12 @@ async fn check_opened(
             head.size
         )));
     }
-    let mut signed = SignedState::new(&app.origin);
-    let mut links = Vec::with_capacity(checkpoints.len());
-    for (size, note) in &checkpoints {
-        signed.chain = chain(&signed.chain, note);
-        links.push((*size, signed.chain.clone()));
-    }
-    signed.size = *size;
-    signed.root = checkpoint.root().to_string();
-    signed.notes = checkpoints.len() as u64;
-    let edge = size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
-    let tail = app.store().entries(edge, size - edge).await?;
-    let tail = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
-    signed.tail = tail.map(|hash| hash.to_string()).collect();
+    let (signed, links) = signed_of(app, &checkpoints, &checkpoint).await?;
     let verifier = Verifier {
         ledger: app.ledger.clone(),
-        keys: &app.verifier_keys,
         signed: &signed,
         checkpoints: &checkpoints,
+        cosigned: None,
         registers: None,
     };
     let done = |entries| progress(Stage::Checking, entries);
@@ -343,9 +343,46 @@ async fn check_opened(
         report,
         signed,
         checkpoint,
+        note: note.clone(),
+        of_log,
+        recorded_at: head.recorded_at,
         manifest,
         links,
     })
+}
+
+/// The newest checkpoint of a backup, signed as its entries demand. A key of this folder, perhaps
+/// one that was retired since, must be among those: the keys that entries name could be anybody's.
+fn newest(app: &App, of_log: &[StoredEntry], note: &[u8]) -> Result<Checkpoint, String> {
+    let own = app.sealer.ring().known();
+    let own = Policy::of_logs(own.map_err(|error| error.to_string())?);
+    let accepted = own.open(note).map_err(|error| error.to_string())?;
+    let roster = roster(of_log)?;
+    let speaks = roster.speaks(&accepted.signed_by, accepted.checkpoint.size());
+    let opened = speaks.and_then(|()| roster.open(note));
+    opened.map_err(|error| error.to_string())
+}
+
+/// What had been signed when the last of these checkpoints was, and the links of their chain.
+async fn signed_of(
+    app: &App,
+    checkpoints: &[(u64, Vec<u8>)],
+    newest: &Checkpoint,
+) -> Result<(SignedState, Vec<(u64, String)>), AppError> {
+    let mut signed = SignedState::new(&app.origin);
+    let mut links = Vec::with_capacity(checkpoints.len());
+    for (size, note) in checkpoints {
+        signed.chain = chain(&signed.chain, note);
+        links.push((*size, signed.chain.clone()));
+    }
+    signed.size = newest.size();
+    signed.root = newest.root().to_string();
+    signed.notes = checkpoints.len() as u64;
+    let edge = signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
+    let tail = app.store().entries(edge, signed.size - edge).await?;
+    let tail = tail.iter().map(|entry| Hash(leaf_hash(&entry.bytes)));
+    signed.tail = tail.map(|hash| hash.to_string()).collect();
+    Ok((signed, links))
 }
 
 /// The keys in the folder are those of the ledger.
@@ -358,8 +395,9 @@ async fn has_these_keys(app: &App) -> Result<(), AppError> {
             app.origin
         ))
     };
-    if !app.verifier_keys.contains(app.sealer.verifier_key()) {
-        return Err(other("signing.key"));
+    let known = app.sealer.ring().known().map_err(SealError::from)?;
+    if !app.named_keys.iter().any(|key| known.contains(key)) {
+        return Err(other(FIRST));
     }
     // Rows may be damaged; a key of another ledger fits none.
     let rows = app.ledger.vault.sealed(0, TRIED).await?;

@@ -12,6 +12,7 @@ use crate::registers::views::ViewError;
 use crate::report::ReportError;
 use crate::report::exchange::ExchangeError;
 use crate::seal::export::ExportError;
+use crate::seal::ring::RingError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
 use crate::store::StoreError;
@@ -150,6 +151,9 @@ impl AppError {
             | Self::Proof(_)
             | Self::Views(ViewError::Entry { .. }) => exit::INTEGRITY,
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
+            Self::Seal(SealError::KeyMissing { .. } | SealError::Ring(RingError::Key { .. })) => {
+                exit::USAGE
+            }
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,

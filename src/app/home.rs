@@ -7,9 +7,10 @@
 //! ledger/views.db          derived; may be deleted; on a server, the schema vitaledger_views
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
 //! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600
-//! ledger/keys/signing.key  signs checkpoints                       0600
+//! ledger/keys/signing.key  signs checkpoints (see `signing`)        0600
 //! ledger/keys/signed.json  what was signed last                    0600
-//! ledger/log.vkey          the public key, to hand out
+//! ledger/keys/retired.vkeys  public halves of the signing keys that were destroyed here
+//! ledger/log.vkey          the public keys that sign now, to hand out
 //! ledger/policy            the witnesses to ask (C2SP tlog-policy); made by the operator
 //! ledger/cosigned/         checkpoints with the cosignatures of a quorum of them
 //! ```
@@ -28,6 +29,7 @@ use uuid::Uuid;
 
 use super::AppError;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
+use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::aggregate::office::OfficeEvent;
 use crate::ledger::execute::Ledger;
@@ -42,7 +44,8 @@ use crate::registers::Registers;
 use crate::registers::views::Views;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::{SigningKey, VerifierKey};
-use crate::seal::sealer::Sealer;
+use crate::seal::ring::{FIRST, KeyRing};
+use crate::seal::sealer::{SealError, Sealer};
 use crate::seal::state::{SignedState, StateFile};
 use crate::store::location::Location;
 use crate::store::{Database, Store, StoreError, Vault};
@@ -74,8 +77,10 @@ pub struct App {
     pub state: StateFile,
     /// The origin of the log.
     pub origin: String,
-    /// The keys that sign, as entries name them.
+    /// The keys that signed when it was opened, as entries name them.
     pub verifier_keys: Vec<VerifierKey>,
+    /// Every key that entries named until then: older checkpoints are signed with these.
+    pub named_keys: Vec<VerifierKey>,
     /// The acting person or system.
     pub actor: String,
     /// Whether the log has erasures that are applied only once they are sealed.
@@ -116,7 +121,7 @@ fn write_keys(keys: &Path, signing: &SigningKey) -> Result<(), AppError> {
         &master_keys_text(&[(1, new_master_key())].into()),
     )?;
     write_secret(
-        &keys.join("signing.key"),
+        &keys.join(FIRST),
         &format!("{}\n", signing.encoded().as_str()),
     )
 }
@@ -178,6 +183,7 @@ impl App {
         let mut app = Self::of_parts(folder, ledger_id, simulated, origin.clone(), store)?;
         let verifier_key = signing.verifier_key().to_string();
         app.verifier_keys = vec![signing.verifier_key().clone()];
+        app.named_keys.clone_from(&app.verifier_keys);
         let simulated_clock = options.simulated_clock;
         let open = For::<Log> {
             stream: ledger_id,
@@ -185,7 +191,6 @@ impl App {
             build: Box::new(move |_| LogCommand::Open {
                 ledger_id,
                 origin: origin.clone(),
-                predecessor: None,
                 simulated_clock,
                 verifier_key: verifier_key.clone(),
             }),
@@ -213,6 +218,10 @@ impl App {
     pub async fn open_at(folder: &Path, location: &Location) -> Result<Self, AppError> {
         let app = Self::of_store(folder, location.open(folder).await?).await?;
         app.reapply_erasures().await?;
+        if let Err(error) = app.keep_keys().await {
+            // A folder that cannot be written can still be read.
+            tracing::warn!(%error, "retired keys are destroyed at the next opening");
+        }
         Ok(app)
     }
 
@@ -240,12 +249,9 @@ impl App {
         }
         let origin = log.origin.unwrap_or_default();
         let mut app = Self::of_parts(folder, ledger_id, log.simulated_clock, origin, store)?;
-        app.verifier_keys = log
-            .verifier_keys
-            .iter()
-            .map(|key| key.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|error| AppError::Integrity(format!("a key in the log: {error}")))?;
+        let roster = roster(&stream).map_err(AppError::Integrity)?;
+        app.verifier_keys = roster.signing();
+        app.named_keys = roster.verifier_keys();
         Ok(app)
     }
 
@@ -264,10 +270,11 @@ impl App {
         read_master_keys(&keys.join("master.keys"))?;
         let master = MasterKeys::kept(Box::new(MasterFile::of(folder)));
         let master = master.ok_or_else(|| AppError::Usage("there is no master key".to_owned()))?;
-        let signing = SigningKey::parse(read_file(&keys.join("signing.key"))?.trim())
-            .map_err(|error| AppError::Usage(format!("the signing key: {error}")))?;
+        let ring = KeyRing::new(keys.clone());
+        // Read for its errors; a key that is missing is told when something is to be signed.
+        ring.read().map_err(SealError::from)?;
         let state = StateFile::new(keys.join("signed.json"));
-        let sealer = Sealer::new(store.clone(), signing, state.clone());
+        let sealer = Sealer::new(store.clone(), ring, roster, state.clone());
         let ledger = Ledger::new(
             ledger_id,
             simulated,
@@ -283,6 +290,7 @@ impl App {
             state,
             origin,
             verifier_keys: Vec::new(),
+            named_keys: Vec::new(),
             actor: "operator".to_owned(),
             erasures_wait: AtomicBool::new(false),
             store,
@@ -325,12 +333,23 @@ impl App {
     }
 
     /// Seals what was appended, applies erasures that waited for it, and destroys keys of
-    /// statistical years whose time has passed.
+    /// statistical years whose time has passed, and signing keys that were retired. A node that
+    /// lacks a key seals nothing: another one does.
     ///
     /// # Errors
     /// When the log is not what was signed before, or the store fails.
     pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
-        let sealed = self.seal_or_wait().await?;
+        let sealed = match self.seal_or_wait().await {
+            Err(AppError::Seal(error @ SealError::KeyMissing { .. })) => {
+                tracing::warn!(%error, "what was appended is not sealed here");
+                None
+            }
+            sealed => sealed?,
+        };
+        let own_keys = self.sealer.ring().read().map_err(SealError::from)?;
+        if own_keys.len() > 1 {
+            self.keep_keys().await?;
+        }
         if let Some(publication) = self.publish().await?
             && publication.published < publication.sealed
         {
@@ -356,7 +375,7 @@ impl App {
 
     /// Seals, or waits until another node has sealed what is there now; not for long: then what was
     /// appended is sealed with what comes next.
-    async fn seal_or_wait(&self) -> Result<Option<Checkpoint>, AppError> {
+    pub(super) async fn seal_or_wait(&self) -> Result<Option<Checkpoint>, AppError> {
         let size = self.store.head().await?.size;
         for _ in 0..SEAL_WAITS {
             let sealed = self.sealer.tick().await?;

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 use chrono::NaiveDate;
 
 use super::home::{failed, keys_folder, read_file};
+use super::signing::SigningKeyInfo;
 use super::{App, AppError};
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::keys::Secret;
@@ -53,6 +54,8 @@ pub struct KeysInfo {
     pub origin: String,
     /// The keys that sign, as they are handed out.
     pub verifier_keys: Vec<String>,
+    /// Every signing key that the log ever named, and those that wait for that.
+    pub signing_keys: Vec<SigningKeyInfo>,
     /// The master keys in the file, and those that only the vault still names.
     pub master_keys: Vec<MasterKeyInfo>,
     /// The day of the next rotation; none when it is due because the age is unknown.
@@ -189,7 +192,7 @@ impl KeySource for MasterFile {
 }
 
 /// One rotation at a time: the lock goes with the process.
-fn lock(folder: &Path) -> Result<fs::File, AppError> {
+pub(super) fn lock(folder: &Path) -> Result<fs::File, AppError> {
     let path = keys_folder(folder).join("rotation.lock");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -197,7 +200,7 @@ fn lock(folder: &Path) -> Result<fs::File, AppError> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(fs::TryLockError::WouldBlock) => Err(AppError::Usage(
-            "the master key is being rotated by another process".to_owned(),
+            "a key of this ledger is being rotated by another process".to_owned(),
         )),
         Err(fs::TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
     }
@@ -221,9 +224,11 @@ impl App {
             wraps: wraps.get(&number).copied().unwrap_or(0),
         };
         let newest = file.last_key_value().map(|(_, key)| key);
+        let roster = self.sealer.roster().await?;
         Ok(KeysInfo {
-            origin: self.origin.clone(),
-            verifier_keys: self.verifier_keys.iter().map(ToString::to_string).collect(),
+            origin: roster.origin().to_owned(),
+            verifier_keys: roster.signing().iter().map(ToString::to_string).collect(),
+            signing_keys: self.signing_keys(&roster)?,
             master_keys: numbers.into_iter().map(info).collect(),
             rotate_on: newest.and_then(MasterKey::ends_on),
             rotation_due: is_due(&file),

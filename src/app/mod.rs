@@ -16,6 +16,8 @@ pub mod proofs;
 pub mod reading;
 pub mod records;
 pub mod restore;
+pub mod signing;
+pub mod successor;
 pub mod witnesses;
 
 pub use error::AppError;

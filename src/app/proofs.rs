@@ -11,14 +11,16 @@ use std::path::Path;
 use super::{App, AppError};
 use crate::audit::evidence::{Disclosed, Evidence, ProvenEntry};
 use crate::audit::exported::kept_checkpoint;
+use crate::audit::keys::{LOG_STREAM, is_of_keys};
 use crate::ledger::history::RecordHistory;
 use crate::model::slot::Slot;
-use crate::seal::checkpoint::Checkpoint;
-use crate::seal::consistency::check_extension;
+use crate::seal::consistency::{Extended, check_extended};
 use crate::seal::export::{Exported, export};
-use crate::seal::policy::Policy;
+use crate::seal::keys::VerifierKey;
+use crate::seal::policy::{Accepted, Policy};
 use crate::seal::proof::TlogProof;
 use crate::seal::prover::Prover;
+use crate::seal::roster::Roster;
 use crate::store::StoredEntry;
 
 /// A proof, and what it is of.
@@ -55,14 +57,20 @@ impl App {
     ) -> Result<Exported, AppError> {
         let store = self.store();
         let note = self.published_note().await?;
-        let exported = export(store.as_ref(), &self.verifier_keys, note, folder, progress).await?;
+        let keys = self.named_now().await?;
+        let exported = export(store.as_ref(), &keys, note, folder, progress).await?;
         Ok(exported)
     }
 
-    /// The policy that trusts the keys of this log and asks no witness.
+    /// The policy that trusts every key that the log named until it was opened, and asks no witness.
     #[must_use]
     pub fn own_policy(&self) -> Policy {
-        Policy::of_logs(self.verifier_keys.clone())
+        Policy::of_logs(self.named_keys.clone())
+    }
+
+    /// Every key that the log names or named: only its own store is opened with these.
+    pub(super) async fn named_now(&self) -> Result<Vec<VerifierKey>, AppError> {
+        Ok(self.sealer.roster().await?.verifier_keys())
     }
 
     /// Proves an entry: that at a position, or the newest one of a record.
@@ -80,12 +88,9 @@ impl App {
             .entry(position)
             .await?
             .ok_or_else(|| AppError::Usage(format!("there is no entry at position {position}")))?;
-        let mut prover = Prover::over(
-            store.as_ref(),
-            &self.verifier_keys,
-            self.published_note().await?,
-        )
-        .await?;
+        let keys = self.named_now().await?;
+        let note = self.published_note().await?;
+        let mut prover = Prover::over(store.as_ref(), &keys, note).await?;
         let proof = prove(&mut prover, &entry).await?;
         Ok(Proven {
             entry,
@@ -121,24 +126,26 @@ impl App {
             let receipt = self.disclose(ids, slots.to_vec(), purpose).await?;
             disclosure = Some(receipt.position);
         }
-        let own = || Policy::text_of_logs(&self.verifier_keys).into_bytes();
-        let policy = policy.unwrap_or_else(own);
         let (positions, store) = (history.positions().collect::<Vec<_>>(), self.store());
-        let mut prover = Prover::over(
-            store.as_ref(),
-            &self.verifier_keys,
-            self.published_note().await?,
-        )
-        .await?;
-        let founding = store.entry(0).await?.ok_or_else(|| {
-            AppError::Integrity("entry 0, which names the ledger, is missing".to_owned())
-        })?;
+        let keys = self.named_now().await?;
+        let note = self.published_note().await?;
+        let mut prover = Prover::over(store.as_ref(), &keys, note).await?;
         let of_record = history.events.into_iter().map(|life| StoredEntry {
             position: life.position,
             bytes: life.bytes,
         });
-        let mut entries = Vec::with_capacity(positions.len() + 1);
-        for entry in [founding].into_iter().chain(of_record) {
+        let size = prover.checkpoint().size();
+        let policy = match policy {
+            Some(policy) => policy,
+            None => own_policy_at(&self.sealer.roster().await?, size),
+        };
+        // What founds the log, and everything that bears on who signs this checkpoint.
+        let mut wanted = store.entries_of_type(LOG_STREAM).await?;
+        wanted.retain(|entry| entry.position < size && is_of_keys(&entry.bytes));
+        wanted.extend(of_record);
+        wanted.sort_unstable_by_key(|entry| entry.position);
+        let mut entries = Vec::with_capacity(wanted.len());
+        for entry in wanted {
             let proof = prove(&mut prover, &entry).await?;
             entries.push(ProvenEntry {
                 position: entry.position,
@@ -160,12 +167,13 @@ impl App {
         })
     }
 
-    /// Shows that the log extends a checkpoint that somebody kept, by a consistency proof from the
-    /// stored tiles. Gives the size of the kept one.
+    /// Shows that the log extends a checkpoint that somebody kept, also one of a log that it
+    /// succeeded, by a consistency proof from the stored tiles.
     ///
     /// # Errors
-    /// [`AppError::Integrity`] when it does not: a rollback, a fork, a rewritten history.
-    pub async fn extends(&self, kept: &[u8], policy: &Policy) -> Result<u64, AppError> {
+    /// [`AppError::Integrity`] when it does not: a rollback, a fork, a rewritten history, a tail
+    /// that was lost.
+    pub async fn extends(&self, kept: &[u8], policy: &Policy) -> Result<Extended, AppError> {
         let refused = |what: String| AppError::Integrity(what);
         let kept = kept_checkpoint(kept, policy).map_err(|wrong| refused(wrong.to_string()))?;
         let store = self.store();
@@ -174,28 +182,40 @@ impl App {
             .open(&note)
             .map_err(|error| refused(format!("the newest checkpoint: {error}")))?;
         let newer = accepted.checkpoint;
-        let is_later = newer.origin() == kept.origin() && newer.size() > kept.size();
+        let roster = self.sealer.roster().await?;
+        let taken_over = roster.taken_over(kept.origin());
+        let is_of_this = newer.origin() == kept.origin() || taken_over.is_some();
+        let is_later = is_of_this && newer.size() > kept.size();
         let proof = if is_later {
             let mut prover = Prover::over(store.as_ref(), policy.logs(), note).await?;
             prover.extends(kept.size()).await?
         } else {
             Vec::new()
         };
-        check_extension(&kept, &newer, &proof).map_err(|error| refused(error.to_string()))?;
-        Ok(kept.size())
+        check_extended(&kept, &newer, &proof, taken_over)
+            .map_err(|error| refused(error.to_string()))
     }
 
-    /// The newest checkpoint, if this policy accepts it.
+    /// The newest checkpoint, if this policy accepts it, by a key that the log names for its size.
     ///
     /// # Errors
     /// [`AppError::Integrity`] when it does not.
-    pub async fn accepted(&self, policy: &Policy) -> Result<Checkpoint, AppError> {
+    pub async fn accepted(&self, policy: &Policy) -> Result<Accepted, AppError> {
         let note = self.published_note().await?;
+        let refused = |what| AppError::Integrity(format!("the newest checkpoint: {what}"));
         let accepted = policy.open(&note);
-        let accepted = accepted
-            .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;
-        Ok(accepted.checkpoint)
+        let accepted = accepted.map_err(|error| refused(error.to_string()))?;
+        let (roster, size) = (self.sealer.roster().await?, accepted.checkpoint.size());
+        let speaks = roster.speaks(&accepted.signed_by, size);
+        speaks.map_err(|error| refused(error.to_string()))?;
+        Ok(accepted)
     }
+}
+
+/// The policy that trusts the keys that signed a checkpoint over so many entries.
+fn own_policy_at(roster: &Roster, size: u64) -> Vec<u8> {
+    let keys: Vec<VerifierKey> = roster.at(size).map(|named| named.key.clone()).collect();
+    Policy::text_of_logs(&keys).into_bytes()
 }
 
 async fn prove(prover: &mut Prover<'_>, entry: &StoredEntry) -> Result<TlogProof, AppError> {

@@ -239,11 +239,12 @@ impl App {
             Scope::Everything => Some(self.registers().await),
             Scope::Log => None,
         };
+        let cosigned = self.cosigned()?;
         let verifier = Verifier {
             ledger: self.ledger.clone(),
-            keys: &self.verifier_keys,
             signed: &signed,
             checkpoints: &checkpoints,
+            cosigned: Some(&cosigned),
             registers: registers.as_ref().and_then(|opened| opened.as_ref().ok()),
         };
         let report = verifier.run(scope, progress).await?;

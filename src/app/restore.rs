@@ -13,8 +13,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::backup::{Checked, Manifest, Progress, Stage, check, refuse};
-use super::home::{failed, keys_folder};
+use super::home::keys_folder;
 use super::{App, AppError};
+use crate::seal::ring::KeyRing;
 use crate::seal::sealer::SealError;
 use crate::seal::state::{SignedState, StateError, StateFile};
 use crate::store::location::{Copy, Location};
@@ -63,22 +64,7 @@ pub async fn restore(
     resume_signing: bool,
     progress: Progress<'_>,
 ) -> Result<Restored, AppError> {
-    let keys = keys_folder(folder);
-    if !keys.join("signing.key").is_file() {
-        return Err(AppError::Usage(format!(
-            "{} has no keys: a backup holds none; put your copy of the folder keys/ there first",
-            folder.display()
-        )));
-    }
-    location.must_be_free(folder).await?;
-    let state = StateFile::new(keys.join("signed.json"));
-    let lock = {
-        let state = state.clone();
-        // Nobody else restores or signs meanwhile.
-        let locking = tokio::task::spawn_blocking(move || state.lock()).await;
-        let locked = locking.map_err(|error| AppError::Usage(error.to_string()))?;
-        locked.map_err(SealError::from)?
-    };
+    let (state, lock) = begin(folder, location).await?;
     let checked = check(folder, from, progress).await?;
     refuse(&checked.report)?;
     let signing = signing(&state, &checked, resume_signing)?;
@@ -98,6 +84,28 @@ pub async fn restore(
         backup: checked.manifest,
         signing,
     })
+}
+
+/// Looks whether a backup can be restored here, and sees to it that nobody else restores or signs
+/// meanwhile: as long as the file that is given is open.
+pub(super) async fn begin(
+    folder: &Path,
+    location: &Location,
+) -> Result<(StateFile, fs::File), AppError> {
+    let keys = keys_folder(folder);
+    let known = KeyRing::new(keys.clone()).known();
+    if known.map_err(SealError::from)?.is_empty() {
+        return Err(AppError::Usage(format!(
+            "{} has no keys: a backup holds none; put your copy of the folder keys/ there first",
+            folder.display()
+        )));
+    }
+    location.must_be_free(folder).await?;
+    let state = StateFile::new(keys.join("signed.json"));
+    let locked = state.clone();
+    let locking = tokio::task::spawn_blocking(move || locked.lock()).await;
+    let lock = locking.map_err(|error| AppError::Usage(error.to_string()))?;
+    Ok((state, lock.map_err(SealError::from)?))
 }
 
 /// What `keys/signed.json` and the backup say together.
@@ -130,6 +138,12 @@ fn signing(state: &StateFile, backup: &Checked, resume: bool) -> Result<Signing,
         );
         return resumed(Some(known.size), &what, resume);
     }
+    if known.origin != ours.origin {
+        return Err(AppError::Integrity(format!(
+            "keys/signed.json says what was signed of the log {}, and the backup is of the log {}: put the keys there that belong to it",
+            known.origin, ours.origin
+        )));
+    }
     Err(AppError::Integrity(format!(
         "fork: keys/signed.json and the backup are of different histories: {} entries of {} were signed with these keys, and the first {} of the backup are not those",
         known.size,
@@ -143,7 +157,7 @@ fn resumed(known: Option<u64>, what: &str, resume: bool) -> Result<Signing, AppE
         return Ok(Signing::Resumed { known });
     }
     Err(AppError::Usage(format!(
-        "{what}. Put the newest signed.json there. If it is lost, --resume-signing lets signing go on from the backup: what was signed after the backup will then be signed differently, and whoever kept such a checkpoint can show it. Nothing was written"
+        "{what}. Put the newest signed.json there. If it is lost, --as-successor goes on under another origin and key, which contradicts nobody's checkpoint; --resume-signing lets signing go on from the backup: what was signed after the backup will then be signed differently, and whoever kept such a checkpoint can show it. Nothing was written"
     )))
 }
 
@@ -155,11 +169,6 @@ async fn arrived(folder: &Path, location: &Location, backup: &Checked) -> Result
         app.store().head().await?,
         app.store().newest_checkpoint().await?,
     );
-    let vkey = folder.join("log.vkey");
-    if !vkey.exists() {
-        let key = format!("{}\n", app.sealer.verifier_key());
-        fs::write(&vkey, key).map_err(failed("write", &vkey))?;
-    }
     app.close().await;
     let size = backup.signed.size;
     if head.size != size || newest.map(|(size, _)| size) != Some(size) {

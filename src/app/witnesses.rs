@@ -10,20 +10,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 
 use super::home::failed;
 use super::{App, AppError};
-use crate::seal::checkpoint::Checkpoint;
+use crate::audit::cosigned::{Cosigned, CosignedNote};
+use crate::seal::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};
 use crate::seal::cosignature::WitnessKey;
-use crate::seal::policy::{Policy, Refusal};
+use crate::seal::policy::{Accepted, Policy, Refusal};
 use crate::seal::prover::Prover;
 use crate::seal::witness::AddCheckpoint;
 
+/// The folder of checkpoints with cosignatures.
+pub(super) const COSIGNED: &str = "cosigned";
 /// How long a witness is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest answer of a witness that is read, in bytes.
@@ -82,9 +85,11 @@ impl App {
     pub async fn published_note(&self) -> Result<Vec<u8>, AppError> {
         let policy = self.policy()?;
         if let Some(policy) = policy.filter(Policy::asks_witnesses) {
-            for path in self.cosigned_files()?.into_iter().rev() {
+            for path in cosigned_files(&self.cosigned_folder())?.into_iter().rev() {
                 let note = fs::read(&path).map_err(failed("read", &path))?;
-                if policy.open(&note).is_ok() {
+                // Where the log succeeded another, the notes of that are not handed out as its own.
+                let is_own = |accepted: Accepted| accepted.checkpoint.origin() == self.origin;
+                if policy.open(&note).is_ok_and(is_own) {
                     return Ok(note);
                 }
             }
@@ -96,26 +101,17 @@ impl App {
     }
 
     fn cosigned_folder(&self) -> PathBuf {
-        self.folder.join("cosigned")
+        self.folder.join(COSIGNED)
     }
 
-    /// Cosigned notes by size, ascending.
-    fn cosigned_files(&self) -> Result<Vec<PathBuf>, AppError> {
-        let folder = self.cosigned_folder();
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("read", &folder)(error)),
-        };
-        let mut files = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed("read", &folder))?.path();
-            if path.extension().is_some_and(|end| end == "note") {
-                files.push(path);
-            }
-        }
-        files.sort();
-        Ok(files)
+    /// The cosigned checkpoints that are kept, and the policy, for the check of everything.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub(super) fn cosigned(&self) -> Result<Cosigned, AppError> {
+        let notes = cosigned_notes(&self.cosigned_folder())?;
+        let policy = self.policy()?;
+        Ok(Cosigned { notes, policy })
     }
 
     /// How many entries are sealed, and how many of them may be handed out.
@@ -126,7 +122,7 @@ impl App {
         let newest = self.store().newest_checkpoint().await?;
         let sealed = newest.map_or(0, |(size, _)| size);
         let published = match self.published_note().await {
-            Ok(note) => Checkpoint::open(&note, &self.verifier_keys)
+            Ok(note) => Checkpoint::open(&note, &self.named_now().await?)
                 .map_err(|error| AppError::Integrity(error.to_string()))?
                 .size(),
             Err(AppError::Unpublished) => 0,
@@ -155,11 +151,21 @@ impl App {
             published: sealed,
             missing,
         };
-        let path = self.cosigned_folder().join(format!("{sealed:020}.note"));
+        let path = self.cosigned_folder().join(note_name(sealed) + ".note");
         if let Ok(kept) = fs::read(&path)
+            && kept.starts_with(&note)
             && policy.open(&kept).is_ok()
         {
             return Ok(Some(done(Vec::new())));
+        }
+        if let Err(CheckpointError::UnknownKey { .. }) = Checkpoint::open(&note, policy.logs()) {
+            // The log changed its key or its origin, and the operator's file was not told.
+            let what = "the file `policy` has no log line for a key that signs now: add those of `log.vkey`";
+            return Ok(Some(Publication {
+                published: self.published_by(&policy).await,
+                sealed,
+                missing: vec![what.to_owned()],
+            }));
         }
         let (lines, missing) = self.ask(&policy, &note).await?;
         if lines.is_empty() && !policy.asks_witnesses() {
@@ -171,26 +177,26 @@ impl App {
                 self.keep_cosigned(&path, &cosigned)?;
                 Ok(Some(done(missing)))
             }
-            Err(Refusal::Quorum { .. }) => {
-                let published = self.published_note().await;
-                let published = published
-                    .ok()
-                    .and_then(|note| policy.open(&note).ok())
-                    .map_or(0, |accepted| accepted.checkpoint.size());
-                Ok(Some(Publication {
-                    sealed,
-                    published,
-                    missing,
-                }))
-            }
+            Err(Refusal::Quorum { .. }) => Ok(Some(Publication {
+                published: self.published_by(&policy).await,
+                sealed,
+                missing,
+            })),
             Err(error) => Err(AppError::Integrity(format!(
                 "the newest checkpoint: {error}"
             ))),
         }
     }
 
+    /// Entries under what may be handed out by this policy.
+    async fn published_by(&self, policy: &Policy) -> u64 {
+        let published = self.published_note().await.ok();
+        let accepted = published.and_then(|note| policy.open(&note).ok());
+        accepted.map_or(0, |accepted| accepted.checkpoint.size())
+    }
+
     /// Written beside, flushed, renamed: what is there is whole.
-    fn keep_cosigned(&self, path: &std::path::Path, note: &[u8]) -> Result<(), AppError> {
+    fn keep_cosigned(&self, path: &Path, note: &[u8]) -> Result<(), AppError> {
         let folder = self.cosigned_folder();
         fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
         // A name of its own: other processes publish, too.
@@ -211,7 +217,8 @@ impl App {
         note: &[u8],
     ) -> Result<(Vec<String>, Vec<String>), AppError> {
         let store = self.store();
-        let mut prover = Prover::over(store.as_ref(), &self.verifier_keys, note.to_vec()).await?;
+        let keys = self.named_now().await?;
+        let mut prover = Prover::over(store.as_ref(), &keys, note.to_vec()).await?;
         let newest = prover.checkpoint().clone();
         let mut sizes = self.sizes_of_witnesses()?;
         let mut open: Vec<Asked<'_>> = policy
@@ -306,6 +313,49 @@ impl App {
         let text = serde_json::to_string(sizes).unwrap_or_default();
         self.keep_cosigned(&path, text.as_bytes())
     }
+}
+
+/// The name of the file of a cosigned note, without its ending: such names sort like sizes.
+fn note_name(size: u64) -> String {
+    format!("{size:020}")
+}
+
+/// Cosigned notes by size, ascending.
+fn cosigned_files(folder: &Path) -> Result<Vec<PathBuf>, AppError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed("read", folder)(error)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(failed("read", folder))?.path();
+        if path.extension().is_some_and(|end| end == "note") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The same with what is in them.
+pub(super) fn cosigned_notes(folder: &Path) -> Result<Vec<CosignedNote>, AppError> {
+    let mut notes = Vec::new();
+    for path in cosigned_files(folder)? {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let size = name.parse().ok().filter(|size| note_name(*size) == *name);
+        let mut note = Vec::new();
+        let file = fs::File::open(&path).map_err(failed("open", &path))?;
+        // One byte more than is read of a note, which is refused then.
+        let read = file.take(MAX_NOTE_BYTES as u64 + 1).read_to_end(&mut note);
+        read.map_err(failed("read", &path))?;
+        notes.push(CosignedNote {
+            file: path.display().to_string(),
+            size,
+            note,
+        });
+    }
+    Ok(notes)
 }
 
 fn client() -> Result<reqwest::Client, AppError> {

@@ -6,7 +6,7 @@
 //! checkpoint              the signed note with its cosignatures
 //! policy                  whom the sender trusts
 //! disclosed.json          value and salt of the sealed fields that were opened
-//! entries/N.json          entry 0, and the entries of the record: the bytes that were hashed
+//! entries/N.json          entry 0, what names keys, the entries of the record: as they were hashed
 //! proofs/N.tlog-proof     that they are in the log
 //! ```
 //!
@@ -36,8 +36,9 @@ use crate::model::slot::Slot;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::decimal;
 use crate::seal::merkle::{ProofError, leaf_hash, verify_inclusion};
-use crate::seal::policy::{Cosignature, Policy, PolicyError, Refusal};
+use crate::seal::policy::{Accepted, Cosignature, Policy, PolicyError, Refusal};
 use crate::seal::proof::{TlogProof, TlogProofError};
+use crate::seal::roster::RosterError;
 
 /// Most entries of a bundle; a record has a handful.
 pub const MAX_ENTRIES: usize = 4_000;
@@ -76,7 +77,7 @@ pub struct Evidence {
     pub policy: Vec<u8>,
     /// Opened fields, by position and slot.
     pub disclosed: Vec<Disclosed>,
-    /// Entry 0 and those of the record, by position.
+    /// Entry 0, those that name keys of the log, and those of the record, by position.
     pub entries: Vec<ProvenEntry>,
 }
 
@@ -86,6 +87,8 @@ pub struct Verdict {
     /// What its entries say.
     #[serde(flatten)]
     pub facts: Facts,
+    /// The keys of the policy that signed the checkpoint.
+    pub signed_by: Vec<String>,
     /// Witnesses that cosigned the checkpoint, and when.
     pub cosignatures: Vec<Cosignature>,
     /// Whom the sender trusts: shown, and believed only when the reader brought nothing.
@@ -166,6 +169,9 @@ pub enum EvidenceError {
     /// Entry 0 is missing, or founds another log.
     #[error("entry 0, which founds the log, is missing or is of another log")]
     Founding,
+    /// The checkpoint is not signed as the entries that name keys demand.
+    #[error("by the entries of the log in the bundle, {0}")]
+    Keys(#[from] RosterError),
     /// There are no entries of a record.
     #[error("the bundle has no entry of a record")]
     NoRecord,
@@ -272,13 +278,24 @@ impl Evidence {
         Ok(pack(&parts)?)
     }
 
-    fn facts(&self, checkpoint: &Checkpoint) -> Result<Facts, EvidenceError> {
-        let entries: Vec<(Position, &[u8])> = self
-            .entries
-            .iter()
+    fn by_position(&self) -> Vec<(Position, &[u8])> {
+        let entries = self.entries.iter();
+        entries
             .map(|entry| (entry.position, entry.bytes.as_slice()))
-            .collect();
-        page::facts(&entries, &self.disclosed, checkpoint)
+            .collect()
+    }
+
+    fn facts(&self, checkpoint: &Checkpoint) -> Result<Facts, EvidenceError> {
+        page::facts(&self.by_position(), &self.disclosed, checkpoint)
+    }
+
+    /// Who signed the checkpoint has to, by the entries of the bundle, and all who have to did.
+    fn check_signers(&self, accepted: &Accepted) -> Result<(), EvidenceError> {
+        let checkpoint = &accepted.checkpoint;
+        let log = page::founded(&self.by_position(), checkpoint)?;
+        log.roster.speaks(&accepted.signed_by, checkpoint.size())?;
+        log.roster.open(&self.checkpoint)?;
+        Ok(())
     }
 
     /// Reads a bundle; verifies nothing. Gives its two derived parts too.
@@ -443,6 +460,7 @@ pub fn check(
     let accepted = trusted.unwrap_or(&enclosed).open(&evidence.checkpoint)?;
     evidence.check_entries(&accepted.checkpoint)?;
     evidence.check_disclosed()?;
+    evidence.check_signers(&accepted)?;
     let facts = evidence.facts(&accepted.checkpoint)?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != facts.record_id) {
         return Err(EvidenceError::AnotherRecord {
@@ -458,6 +476,7 @@ pub fn check(
     }
     Ok(Verdict {
         facts,
+        signed_by: accepted.signed_by.iter().map(ToString::to_string).collect(),
         cosignatures: accepted.cosignatures,
         sender_policy: String::from_utf8_lossy(&evidence.policy).into_owned(),
         trust_root_came_with_the_bundle: trusted.is_none(),

@@ -3,26 +3,30 @@
 //! What comes in: a folder with a log at C2SP tlog-tiles paths, the policy of the reader, and
 //! perhaps a checkpoint that the reader kept. What goes out: an [`ExportVerification`]: what was
 //! covered and the first thing that is wrong. What may fail: the reading itself ([`ExportedError`]).
-//! What must stay true: sizes and roots come from the checkpoint that the policy accepts; leaves
-//! are hashed from the bytes of the bundles; memory does not grow with the log.
+//! What must stay true: sizes and roots come from the checkpoint that the policy accepts; it is
+//! signed by every key that the entries name for its size; leaves are hashed from the bytes of the
+//! bundles; memory does not grow with the log, but for what it says of its keys.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
+use super::keys::{LOG_STREAM, LogFacts};
 use super::leaves::{Leaf, Wrong, leaf_of};
 use super::streams::StreamVersions;
-use crate::ledger::aggregate::log::LogEvent;
-use crate::model::entry::Entry;
+use super::walk::log_entry;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 use crate::seal::checkpoint::Checkpoint;
-use crate::seal::consistency::check_extension;
+use crate::seal::consistency::{Extended, check_extended};
 use crate::seal::entries::{BundleError, LogFile, unbundle};
 use crate::seal::folder::{CHECKPOINT, FolderError, LogFolder};
+use crate::seal::keys::VerifierKey;
 use crate::seal::merkle::{HASH_BYTES, HashSource};
 use crate::seal::policy::{Cosignature, Policy};
+use crate::seal::roster::RosterError;
 use crate::seal::tiles::{HashTiles, TILE_WIDTH, Tile};
 
 /// Bundles that are checked as one piece of work: at most 64 MiB.
@@ -61,10 +65,16 @@ pub struct ExportVerification {
     pub tiles: u64,
     /// The signed root, base64.
     pub root: String,
+    /// The keys of the reader's policy that signed the checkpoint.
+    pub signed_by: Vec<String>,
+    /// Further keys that signed it, because entries of the log name them.
+    pub also_signed_by: Vec<String>,
     /// Witnesses that cosigned the checkpoint, and when.
     pub cosignatures: Vec<Cosignature>,
-    /// The size of the kept checkpoint that this log was shown to extend.
-    pub extends: Option<u64>,
+    /// The log that this one succeeds, and with how many of its entries.
+    pub succeeds: Option<(String, u64)>,
+    /// The kept checkpoint that this log was shown to extend.
+    pub extends: Option<Extended>,
     /// Whether entry 0 says that times come from the reports.
     pub simulated_clock: bool,
     /// The first thing that is wrong; then the rest was not checked.
@@ -137,14 +147,15 @@ async fn check(
     report.size = checkpoint.size();
     report.root = checkpoint.root().to_string();
     report.cosignatures = accepted.cosignatures;
+    let signed_by = accepted.signed_by;
+    report.signed_by = signed_by.iter().map(ToString::to_string).collect();
     let kept = kept.map(|note| kept_checkpoint(note, policy)).transpose()?;
     if let Some(kept) = &kept {
         // What sizes and roots alone show is said before hours of hashing.
-        let apart = kept.origin() != checkpoint.origin()
-            || kept.size() > checkpoint.size()
+        let apart = kept.size() > checkpoint.size()
             || (kept.size() == checkpoint.size() && kept.root() != checkpoint.root());
-        if apart {
-            extends(kept, &checkpoint, &[])?;
+        if apart && kept.origin() == checkpoint.origin() {
+            extends(kept, &checkpoint, &[], &LogFacts::default())?;
         }
     }
     let mut walk = Walk::new(folder, checkpoint.size());
@@ -166,36 +177,41 @@ async fn check(
         let what = "the entries and the hash tiles agree, but do not give the signed root: they were changed together, or belong to another checkpoint";
         return Err(Wrong::overall(what).into());
     }
-    report.simulated_clock = founded(folder, &checkpoint)?;
+    let facts = &walk.facts;
+    report.simulated_clock = facts.simulated_clock;
+    signed_as_named(&note, &checkpoint, &signed_by, facts, report)?;
     if let Some(kept) = kept {
-        walk.extends(&kept, &checkpoint)?;
-        report.extends = Some(kept.size());
+        report.extends = Some(walk.extends(&kept, &checkpoint)?);
     }
     Ok(())
 }
 
-/// Whether the clock of the log is simulated, as entry 0 says, which must found this log.
-fn founded(folder: &LogFolder, checkpoint: &Checkpoint) -> Result<bool, Stop> {
-    let Some(width) = checkpoint.size().min(WIDTH).checked_sub(1) else {
-        return Ok(false);
-    };
-    let file = LogFile {
-        level: None,
-        index: 0,
-        width: usize::try_from(width + 1).unwrap_or(TILE_WIDTH),
-    };
-    let found = folder.read(file)?;
-    let first = unbundle(&found.bytes, 1, false).unwrap_or_default();
-    let entry = first.first().and_then(|bytes| Entry::parse(bytes).ok());
-    let event = entry.and_then(|entry| serde_json::from_str(entry.payload.get()).ok());
-    match event {
-        Some(LogEvent::Opened {
-            origin,
-            simulated_clock,
-            ..
-        }) if origin == checkpoint.origin() => Ok(simulated_clock),
-        _ => Err(Wrong::at(0, "the entry does not found the log of the checkpoint").into()),
+/// The checkpoint is signed as the entries of the log demand, and the key that the reader trusts is
+/// one of those.
+fn signed_as_named(
+    note: &[u8],
+    checkpoint: &Checkpoint,
+    trusted: &[VerifierKey],
+    facts: &LogFacts,
+    report: &mut ExportVerification,
+) -> Result<(), Stop> {
+    let size = checkpoint.size();
+    if size == 0 {
+        return Ok(());
     }
+    let roster = &facts.roster;
+    if roster.origin_at(size) != checkpoint.origin() {
+        return Err(Wrong::at(0, "the entry does not found the log of the checkpoint").into());
+    }
+    let refused = |error: RosterError| Wrong::overall(error.to_string());
+    roster.speaks(trusted, size).map_err(refused)?;
+    roster.open(note).map_err(refused)?;
+    let others = roster
+        .at(size)
+        .filter(|named| !trusted.contains(&named.key));
+    report.also_signed_by = others.map(|named| named.key.to_string()).collect();
+    report.succeeds = roster.succeeds();
+    Ok(())
 }
 
 /// A checkpoint that the reader kept: a log of the policy signed it. The quorum was the business
@@ -212,14 +228,19 @@ fn extends(
     kept: &Checkpoint,
     newer: &Checkpoint,
     proof: &[crate::seal::merkle::Hash],
-) -> Result<(), Wrong> {
-    check_extension(kept, newer, proof).map_err(|error| Wrong::overall(error.to_string()))
+    facts: &LogFacts,
+) -> Result<Extended, Wrong> {
+    let taken_over = facts.roster.taken_over(kept.origin());
+    let extended = check_extended(kept, newer, proof, taken_over);
+    extended.map_err(|error| Wrong::overall(error.to_string()))
 }
 
 /// What a piece of work gave: leaves up to the first wrong one.
 struct Piece {
     first: Position,
     leaves: Vec<Leaf>,
+    /// Entries of the log's own stream.
+    of_log: BTreeMap<Position, Vec<u8>>,
     bytes: u64,
     wrong: Option<Stop>,
 }
@@ -229,6 +250,7 @@ fn piece(folder: &LogFolder, first: Position, size: u64) -> Piece {
     let mut piece = Piece {
         first,
         leaves: Vec::new(),
+        of_log: BTreeMap::new(),
         bytes: 0,
         wrong: None,
     };
@@ -272,7 +294,11 @@ fn bundle(folder: &LogFolder, file: LogFile, start: u64, piece: &mut Piece) -> R
         }
     };
     for (position, bytes) in (start..).zip(entries) {
-        let (leaf, _) = leaf_of(position, bytes).map_err(|what| Wrong::at(position, what))?;
+        let checked = leaf_of(position, bytes);
+        let (leaf, kind) = checked.map_err(|what| Wrong::at(position, what))?;
+        if kind == LOG_STREAM {
+            piece.of_log.insert(position, bytes.to_vec());
+        }
         piece.leaves.push(leaf);
         piece.bytes += bytes.len() as u64;
     }
@@ -286,6 +312,8 @@ struct Walk<'a> {
     size: u64,
     tiles: HashTiles,
     streams: StreamVersions,
+    /// What the log says of its keys.
+    facts: LogFacts,
     last: Timestamp,
 }
 
@@ -296,6 +324,7 @@ impl<'a> Walk<'a> {
             size,
             tiles: HashTiles::new(),
             streams: StreamVersions::default(),
+            facts: LogFacts::default(),
             last: Timestamp::default(),
         }
     }
@@ -332,6 +361,10 @@ impl<'a> Walk<'a> {
                 return Err(self.earlier(wrong, report));
             }
             self.last = leaf.recorded_at;
+            if let Some(bytes) = piece.of_log.get(&position) {
+                let taken = log_entry(&mut self.facts, &self.tiles, position, bytes);
+                taken.map_err(|wrong| self.earlier(wrong, report))?;
+            }
             self.streams
                 .note(position, leaf.aggregate_id, leaf.sequence)?;
             for tile in self.tiles.append([leaf.hash]) {
@@ -398,7 +431,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Shows that the log extends a checkpoint, by a proof from the tiles.
-    fn extends(&self, kept: &Checkpoint, newer: &Checkpoint) -> Result<(), Stop> {
+    fn extends(&self, kept: &Checkpoint, newer: &Checkpoint) -> Result<Extended, Stop> {
         let read = |level, index| {
             let file = LogFile {
                 level: Some(level),
@@ -407,7 +440,7 @@ impl<'a> Walk<'a> {
             };
             Some(self.folder.read(file).ok()?.bytes)
         };
-        let proof = if kept.size() == 0 {
+        let proof = if kept.size() == 0 || kept.size() > newer.size() {
             Vec::new()
         } else {
             let proof = self
@@ -416,6 +449,6 @@ impl<'a> Walk<'a> {
                 .consistency_proof(kept.size(), newer.size());
             proof.map_err(|error| Wrong::overall(error.to_string()))?
         };
-        Ok(extends(kept, newer, &proof)?)
+        Ok(extends(kept, newer, &proof, &self.facts)?)
     }
 }

@@ -4,8 +4,10 @@
 //! what was checked and the first thing that is wrong. What must stay true: nothing here writes
 //! to a ledger, and it shares no code with the way entries are written.
 
+pub mod cosigned;
 pub mod evidence;
 pub mod exported;
+pub mod keys;
 pub mod leaves;
 mod outline;
 pub mod sealed;

@@ -1,10 +1,10 @@
 //! `verify`: recomputes everything that can be recomputed, and says what is first wrong.
 //!
-//! What comes in: a ledger, its verifier keys, and what was last signed. What goes out: a
+//! What comes in: a ledger, and what was last signed. What goes out: a
 //! [`Verification`]: what was covered, and the first thing that is wrong, with its position. What
 //! may fail: the check itself, when something cannot be read at all ([`VerifyError`]). What must
 //! stay true: no hash, size or key in the database is trusted: leaves come from the bytes, roots
-//! from the leaves, keys from entry 0 and the folder of keys, sizes from counting.
+//! from the leaves, keys from the entries that were hashed, sizes from counting.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 
+use super::cosigned::Cosigned;
 use super::leaves::Wrong;
 use super::sealed;
 use super::walk::{Walk, batch};
@@ -21,9 +22,8 @@ use crate::ledger::request::LedgerError;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::registers::{RegisterError, Registers};
-use crate::seal::checkpoint::Checkpoint;
-use crate::seal::keys::VerifierKey;
 use crate::seal::merkle::HASH_BYTES;
+use crate::seal::roster::RosterError;
 use crate::seal::state::{SignedState, chain};
 use crate::seal::tiles::TILE_WIDTH;
 use crate::store::{StoreError, StoredTile};
@@ -53,6 +53,12 @@ pub enum VerifyError {
 /// What was covered, and what is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Verification {
+    /// The log.
+    pub origin: String,
+    /// The log that it succeeds, and with how many of its entries.
+    pub succeeds: Option<(String, u64)>,
+    /// The keys that sign it now, all of which signed the newest checkpoint.
+    pub signed_by: Vec<String>,
     /// Entries whose bytes were hashed.
     pub entries: u64,
     /// Bytes that were hashed.
@@ -61,6 +67,10 @@ pub struct Verification {
     pub unsealed: u64,
     /// Checkpoints whose root and signature were recomputed.
     pub checkpoints: u64,
+    /// Kept checkpoints with cosignatures that were checked.
+    pub cosigned: u64,
+    /// Those among them without the quorum of the policy as it is now.
+    pub below_quorum: u64,
     /// Hash tiles that were compared.
     pub tiles: u64,
     /// Commitments that were recomputed from sealed fields.
@@ -73,6 +83,11 @@ pub struct Verification {
     pub root: String,
     /// The first thing that is wrong; then the rest was not checked.
     pub wrong: Option<Wrong>,
+}
+
+fn missing(signed: u64, there: u64) -> Wrong {
+    let what = format!("entries are missing: {signed} were signed, {there} are there");
+    Wrong::at(there, what)
 }
 
 /// How much is to be checked.
@@ -88,14 +103,46 @@ pub enum Scope {
 pub struct Verifier<'a> {
     /// The ledger; only read.
     pub ledger: Arc<Ledger>,
-    /// The keys that may sign.
-    pub keys: &'a [VerifierKey],
     /// What was last signed, from beside the signing key.
     pub signed: &'a SignedState,
     /// The signed notes by size, ascending, as they were when `signed` was.
     pub checkpoints: &'a [(u64, Vec<u8>)],
+    /// Checkpoints with cosignatures that are kept beside the ledger, if they are to be checked.
+    pub cosigned: Option<&'a Cosigned>,
     /// The registers, if they are to be checked.
     pub registers: Option<&'a Registers>,
+}
+
+/// Every stored note is over the entries that it says, and signed as they demand.
+fn check_checkpoints(
+    checkpoints: &[(u64, Vec<u8>)],
+    walk: &Walk,
+    report: &mut Verification,
+) -> Result<(), Wrong> {
+    for (size, note) in checkpoints {
+        let opened = walk.facts.roster.open(note);
+        if matches!(opened, Err(RosterError::Origin { .. })) && *size > report.entries {
+            return Err(missing(*size, report.entries));
+        }
+        let checkpoint = opened
+            .map_err(|error| Wrong::overall(format!("the checkpoint of size {size}: {error}")))?;
+        if checkpoint.size() != *size {
+            let what = format!("the checkpoint kept for size {size} is another one");
+            return Err(Wrong::overall(what));
+        }
+        match walk.roots.get(size) {
+            Some(root) if root == checkpoint.root() => report.checkpoints += 1,
+            Some(_) => {
+                let what = format!("the entries do not give the root signed at size {size}");
+                return Err(Wrong {
+                    position: size.checked_sub(1),
+                    what,
+                });
+            }
+            None => return Err(missing(*size, report.entries)),
+        }
+    }
+    Ok(())
 }
 
 impl Verifier<'_> {
@@ -126,6 +173,8 @@ impl Verifier<'_> {
         walk.wanted
             .extend(checkpoints.iter().map(|(size, _)| *size));
         walk.wanted.insert(self.signed.size);
+        let cosigned = self.cosigned.iter().flat_map(|cosigned| cosigned.sizes());
+        walk.wanted.extend(cosigned);
         walk.edge = self.signed.size / TILE_WIDTH as u64 * TILE_WIDTH as u64;
         // Larger than what is kept only after a crash between the signature and the store.
         walk.kept = checkpoints.last().map_or(0, |(size, _)| *size);
@@ -133,14 +182,24 @@ impl Verifier<'_> {
         walk.erased_keys = Arc::new(self.erased_keys().await?);
         walk.erasures = walk.erased_keys.values().copied().collect();
         let walked = self.walk(scope, &mut walk, report, progress).await?;
+        walk.facts.roster.origin().clone_into(&mut report.origin);
+        report.succeeds = walk.facts.roster.succeeds();
+        let signing = walk.facts.roster.signing();
+        report.signed_by = signing.iter().map(ToString::to_string).collect();
         report.root = walk.tiles.root().to_string();
         let sealed = self.signed.size.max(walk.kept);
         report.unsealed = report.entries.saturating_sub(sealed);
         let signed = walked
-            .and_then(|()| self.check_checkpoints(checkpoints, &walk, report))
+            .and_then(|()| check_checkpoints(checkpoints, &walk, report))
             .and_then(|()| self.check_signed(checkpoints, &walk, report));
         if let Err(wrong) = signed {
             return Ok(Err(self.locate(&walk, wrong).await?));
+        }
+        if let Some(cosigned) = self.cosigned {
+            let checked = cosigned.check(&walk.facts.roster, &walk.roots, report);
+            if let Err(wrong) = checked {
+                return Ok(Err(wrong));
+            }
         }
         if let Err(wrong) = self.check_tiles(&walk, report).await? {
             return Ok(Err(wrong));
@@ -220,41 +279,6 @@ impl Verifier<'_> {
         Ok(keys)
     }
 
-    fn check_checkpoints(
-        &self,
-        checkpoints: &[(u64, Vec<u8>)],
-        walk: &Walk,
-        report: &mut Verification,
-    ) -> Result<(), Wrong> {
-        for (size, note) in checkpoints {
-            let checkpoint = Checkpoint::open(note, self.keys).map_err(|error| {
-                Wrong::overall(format!("the checkpoint of size {size}: {error}"))
-            })?;
-            if checkpoint.size() != *size || checkpoint.origin() != self.signed.origin {
-                let what = format!("the checkpoint kept for size {size} is another one");
-                return Err(Wrong::overall(what));
-            }
-            match walk.roots.get(size) {
-                Some(root) if root == checkpoint.root() => report.checkpoints += 1,
-                Some(_) => {
-                    let what = format!("the entries do not give the root signed at size {size}");
-                    return Err(Wrong {
-                        position: size.checked_sub(1),
-                        what,
-                    });
-                }
-                None => {
-                    let what = format!(
-                        "entries are missing: {size} were signed, {} are there",
-                        report.entries
-                    );
-                    return Err(Wrong::at(report.entries, what));
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Compares with what was signed last, which lies beside the key and not in the database.
     fn check_signed(
         &self,
@@ -276,12 +300,18 @@ impl Verifier<'_> {
                 });
             }
             None => {
-                let what = format!(
-                    "entries are missing: {} were signed, {} are there; this is an older copy, or its end was cut off",
-                    signed.size, report.entries
-                );
-                return Err(Wrong::at(report.entries, what));
+                let mut wrong = missing(signed.size, report.entries);
+                wrong.what += "; this is an older copy, or its end was cut off";
+                return Err(wrong);
             }
+        }
+        let origin = walk.facts.roster.origin();
+        if signed.origin != origin {
+            let what = format!(
+                "keys/signed.json says what was signed of the log {}, and this is the log {origin}",
+                signed.origin
+            );
+            return Err(Wrong::overall(what));
         }
         let fresh = SignedState::new(&signed.origin);
         // On a store of several nodes, those beyond are of others, and this node has not looked at

@@ -8,11 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::keys::{LOG_STREAM, LogFacts};
 use super::leaves::{Batch, Leaf, Order, Wrong, check};
 use super::sealed::{self, SealedBatch};
 use super::verify::{BATCH, Scope, Verification, VerifyError};
 use crate::ledger::execute::Ledger;
 use crate::model::id::Position;
+use crate::seal::checkpoint::Checkpoint;
 use crate::seal::merkle::Hash;
 use crate::seal::tiles::HashTiles;
 use crate::store::StoredTile;
@@ -21,6 +23,8 @@ use crate::store::StoredTile;
 #[derive(Default)]
 pub struct Walk {
     pub(super) order: Order,
+    /// What the log says of its keys.
+    pub(super) facts: LogFacts,
     pub(super) tiles: HashTiles,
     pub(super) completed: Vec<StoredTile>,
     /// Leaf hashes beyond the last full tile of what was signed.
@@ -78,6 +82,30 @@ pub(super) async fn batch(
         .map_err(|error| VerifyError::CutOff(error.to_string()))
 }
 
+/// Takes what an entry of the log's own stream says of keys; the tree is that of all before it. A
+/// log that succeeded another one has its entries, and not others that give the same size.
+pub(super) fn log_entry(
+    facts: &mut LogFacts,
+    tiles: &HashTiles,
+    position: Position,
+    bytes: &[u8],
+) -> Result<(), Wrong> {
+    let eras = facts.roster.eras().len();
+    let taken = facts.take(position, bytes);
+    taken.map_err(|what| Wrong::at(position, what))?;
+    if facts.roster.eras().len() == eras || position == 0 {
+        return Ok(());
+    }
+    match facts.predecessor.as_ref().map(Checkpoint::root) {
+        Some(root) if *root == tiles.root() => Ok(()),
+        _ => {
+            let what =
+                "the entries before this one are not those of the checkpoint that the log succeeds";
+            Err(Wrong::at(position, what))
+        }
+    }
+}
+
 impl Walk {
     pub(super) fn take(
         &mut self,
@@ -87,6 +115,9 @@ impl Walk {
         report: &mut Verification,
     ) -> Result<(), Wrong> {
         for ((position, leaf), row) in (first..).zip(&batch.leaves).zip(&batch.rows) {
+            if row.aggregate_type == LOG_STREAM {
+                log_entry(&mut self.facts, &self.tiles, position, &row.bytes)?;
+            }
             self.leaf(position, leaf)?;
             report.entries += 1;
             report.bytes += row.bytes.len() as u64;

@@ -184,7 +184,7 @@ pub enum Command {
     Backup(super::backup::MakeBackup),
     /// Make a ledger's databases from a backup; the keys must be there already.
     #[command(
-        after_help = "Examples:\n  mkdir ledger && cp -r /safe/keys ledger/ && vitaledger restore ./backup-2014-06-30\n  vitaledger --store postgres://ledger@db/new restore ./backup-2014-06-30\n  vitaledger verify --against kept.note\n\nThe whole backup is recomputed first. Nothing is overwritten. A backup of either store can be\nrestored into either."
+        after_help = "Examples:\n  mkdir ledger && cp -r /safe/keys ledger/ && vitaledger restore ./backup-2014-06-30\n  vitaledger --store postgres://ledger@db/new restore ./backup-2014-06-30\n  vitaledger verify --against kept.note\n  vitaledger restore ./backup-2014-06-30 --as-successor    # what was signed after it is lost\n\nThe whole backup is recomputed first. Nothing is overwritten. A backup of either store can be\nrestored into either."
     )]
     Restore(super::backup::RestoreBackup),
     /// Destroy the sealed content of records; what remains says that there was one.
@@ -192,8 +192,10 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger erase birth/village/B1 --legal-basis PIPL-47 --approved-by a --approved-by b\n  vitaledger erase --person-of registration/village/R1 --legal-basis PIPL-47 \\\n      --approved-by a --approved-by b --confirm=3"
     )]
     Erase(Erase),
-    /// Show the keys that there are, or rotate the master key; never shows a secret.
-    #[command(after_help = "Examples:\n  vitaledger keys show\n  vitaledger keys rotate-master")]
+    /// Show the keys that there are, or rotate one; never shows a secret.
+    #[command(
+        after_help = "Examples:\n  vitaledger keys show\n  vitaledger keys rotate\n  vitaledger keys retire\n  vitaledger keys rotate-master"
+    )]
     Keys {
         /// What to do with them.
         #[command(subcommand)]
@@ -426,9 +428,20 @@ pub struct Erase {
 /// What can be done with keys.
 #[derive(Debug, Subcommand)]
 pub enum Keys {
-    /// Numbers and ages of the master keys, what they wrap, and the public key that signs.
+    /// Signing keys with their state and since when; numbers and ages of the master keys, and what
+    /// they wrap.
     #[command(after_help = "Example:\n  vitaledger keys show --json")]
     Show,
+    /// Let a new signing key sign beside the one that does: from now on both sign every checkpoint.
+    #[command(
+        after_help = "Examples:\n  vitaledger keys rotate\n  vitaledger keys rotate --prepare     # several nodes: copy the file to each, then rotate\n\nHand out log.vkey, which then has both keys, before you retire the old one. Cut off, it is\ncompleted by running it again. Renew the copy that you keep of the keys' folder."
+    )]
+    Rotate(super::keys::Rotate),
+    /// End the overlap: the old signing key signs no more, and its secret half is destroyed.
+    #[command(
+        after_help = "Examples:\n  vitaledger keys retire\n  vitaledger keys retire --key c74f20a3 --force\n\nRefused before both keys have signed for 30 days, and for the last key. Who checks then needs\nthe new key; with the old one, older checkpoints and proofs go on to verify."
+    )]
+    Retire(super::keys::Retire),
     /// Wrap the keys of all records under a new master key and destroy the old one; due every 30
     /// days. Cut off, it is completed by running it again.
     #[command(

@@ -8,6 +8,7 @@ use indicatif::ProgressBar;
 use super::output::Output;
 use crate::app::backup::{Manifest, Stage};
 use crate::app::restore::{Restored, Signing, restore as restore_backup};
+use crate::app::successor::{Successor, restore_as_successor};
 use crate::app::{App, AppError};
 use crate::store::location::Location;
 
@@ -26,8 +27,14 @@ pub struct RestoreBackup {
     #[arg(value_name = "DIR")]
     pub from: PathBuf,
     /// Sign on from the backup where `keys/signed.json` is lost or older than the backup.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "as_successor")]
     pub resume_signing: bool,
+    /// Go on under a new origin and a new signing key: what was signed after the backup is lost.
+    #[arg(long)]
+    pub as_successor: bool,
+    /// The new origin; by default the old one with `/successor-` and a number.
+    #[arg(long, requires = "as_successor", value_name = "NAME")]
+    pub origin: Option<String>,
 }
 
 /// A bar that shows one stage after the other.
@@ -96,11 +103,19 @@ fn manifest(folder: &Path, made: &Manifest, output: &Output) {
 pub async fn restore(
     folder: &Path,
     store: &Location,
+    actor: &str,
     args: &RestoreBackup,
     output: &Output,
 ) -> Result<(), AppError> {
     let bar = output.progress("rows", "行", None);
     let progress = &mut shown(&bar, output);
+    if args.as_successor {
+        let origin = args.origin.as_deref();
+        let made = restore_as_successor(folder, store, &args.from, origin, actor, progress).await;
+        bar.finish_and_clear();
+        succeeded(folder, args, &made?, output);
+        return Ok(());
+    }
     let restored = restore_backup(folder, store, &args.from, args.resume_signing, progress).await;
     bar.finish_and_clear();
     let restored = restored?;
@@ -111,6 +126,43 @@ pub async fn restore(
     }
     follows(&restored, output);
     Ok(())
+}
+
+fn succeeded(folder: &Path, args: &RestoreBackup, made: &Successor, output: &Output) {
+    if output.json {
+        output.data(&serde_json::json!({ "successor": made }).to_string());
+    } else {
+        manifest(&args.from, &made.backup, output);
+        let rows = [
+            ("successor", "后继日志", made.origin.clone()),
+            ("verifier key", "验证公钥", made.verifier_key.clone()),
+            ("taken over", "承接条目", made.taken_over.to_string()),
+        ];
+        for (english, chinese, value) in rows {
+            output.data(&format!("{:<16}{value}", output.pick(english, chinese)));
+        }
+    }
+    let (common, old) = (made.taken_over, &made.backup.origin);
+    let lost = made.signed_before.map_or_else(
+        || output.pick("an unknown number of", "数目不明的").to_owned(),
+        |signed| (signed - common).to_string(),
+    );
+    if folder.join("policy").exists() {
+        output.say(
+            "note: add the new key to the file `policy`, or nothing is published",
+            "注意：请将新公钥加入文件 `policy`，否则不会公布任何检查点",
+        );
+    }
+    let vkey = folder.join("log.vkey");
+    let vkey = vkey.display();
+    output.say(
+        &format!(
+            "Restored as a successor: the first {common} entries are those of {old}; {lost} entries that it\nsigned after them are lost. Hand out {vkey}: whoever kept a checkpoint of {old}\nchecks with `vitaledger verify --since CHECKPOINT --key OLD --key NEW`. Import again what came\nafter the backup, and destroy every copy of the old signing key."
+        ),
+        &format!(
+            "已恢复为后继日志：前 {common} 条即 {old} 的条目；其后它已签名的 {lost} 条已丢失。\n请分发 {vkey}：持有 {old} 检查点的各方用\n`vitaledger verify --since CHECKPOINT --key 旧公钥 --key 新公钥` 核对。请重新导入备份之后的数据，\n并销毁旧签名密钥的所有副本。"
+        ),
+    );
 }
 
 fn follows(restored: &Restored, output: &Output) {
@@ -130,10 +182,10 @@ fn follows(restored: &Restored, output: &Output) {
         ),
         Signing::Stopped { signed, missing } => output.say(
             &format!(
-                "Restored, but {missing} entries are missing: {signed} were signed, the backup has {size}.\nNothing will be signed, and `vitaledger verify` ends with exit code 11, until a newer backup\nis restored. See also `vitaledger verify --against CHECKPOINT`."
+                "Restored, but {missing} entries are missing: {signed} were signed, the backup has {size}.\nNothing will be signed, and `vitaledger verify` ends with exit code 11, until a newer backup\nis restored; if there is none, restore with --as-successor. See also `vitaledger verify --against CHECKPOINT`."
             ),
             &format!(
-                "已恢复，但缺少 {missing} 条：已签名 {signed} 条，备份只有 {size} 条。\n在恢复更新的备份之前不会再签名，`vitaledger verify` 以退出码 11 结束。\n另见 `vitaledger verify --against CHECKPOINT`。"
+                "已恢复，但缺少 {missing} 条：已签名 {signed} 条，备份只有 {size} 条。\n在恢复更新的备份之前不会再签名，`vitaledger verify` 以退出码 11 结束。\n若无更新的备份，请用 --as-successor 重新恢复。另见 `vitaledger verify --against CHECKPOINT`。"
             ),
         ),
     }

@@ -25,6 +25,7 @@ mod verify;
 mod witness;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -95,6 +96,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
     let append = async || -> Result<App, AppError> {
         let app = open().await?;
         output.note_rotation(&app);
+        output.note_missing_key(&app).await?;
         output.note_publication(&app).await?;
         Ok(app)
     };
@@ -103,19 +105,12 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             simulated_clock,
             origin,
         } => {
-            let app = App::init(
-                &folder,
-                &InitOptions {
-                    simulated_clock,
-                    origin,
-                    store: store.clone(),
-                },
-            )
-            .await?;
-            output.note_clock(&app);
-            init_done(&app, output);
-            app.close().await;
-            Ok(())
+            let options = InitOptions {
+                simulated_clock,
+                origin,
+                store,
+            };
+            init(&folder, &options, output).await
         }
         Command::Import(args) => importing::run(append().await?, &args, output).await,
         Command::Record(args) => record::record(append().await?, &args, output).await,
@@ -137,7 +132,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Verify(args) => verify::run(open().await?, &args, output).await,
         Command::Checkpoint => checkpoint(open().await?, output).await,
         Command::Backup(args) => backup::backup(open().await?, &store, &args, output).await,
-        Command::Restore(args) => backup::restore(&folder, &store, &args, output).await,
+        Command::Restore(args) => {
+            backup::restore(&folder, &store, &arguments.actor, &args, output).await
+        }
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
         Command::Witness { witness } => witness::run(&witness, output).await,
@@ -149,6 +146,14 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             Ok(())
         }
     }
+}
+
+async fn init(folder: &Path, options: &InitOptions, output: &Output) -> Result<(), AppError> {
+    let app = App::init(folder, options).await?;
+    output.note_clock(&app);
+    init_done(&app, output);
+    app.close().await;
+    Ok(())
 }
 
 fn init_done(app: &App, output: &Output) {

@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::args::{Arguments, Language};
 use crate::app::{App, AppError};
+use crate::seal::sealer::SealError;
 
 /// How to talk.
 pub struct Output {
@@ -99,6 +100,20 @@ impl Output {
                 "note: the master key is due for rotation; run `vitaledger keys rotate-master`",
                 "注意：主密钥已到轮换期限，请运行 `vitaledger keys rotate-master`",
             );
+        }
+    }
+
+    /// Says that this node lacks a signing key, and which file to copy, if it does.
+    ///
+    /// # Errors
+    /// When the keys or the store cannot be read.
+    pub async fn note_missing_key(&self, app: &App) -> Result<(), AppError> {
+        match app.must_sign().await {
+            Err(AppError::Seal(error @ SealError::KeyMissing { .. })) => {
+                self.say(&format!("note: {error}"), &format!("注意：{error}"));
+                Ok(())
+            }
+            can_sign => can_sign,
         }
     }
 

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::output::Output;
 use super::trust::{Trust, read_file, read_policy};
+use super::verify::{signed_by, texts};
 use crate::app::{App, AppError};
 use crate::audit::evidence::{self, MAX_PACK_BYTES, Verdict, harmless};
 use crate::model::entry::MAX_ENTRY_BYTES;
@@ -213,6 +214,7 @@ pub fn check_proof(args: &CheckProof, output: &Output) -> Result<(), AppError> {
             "origin": checkpoint.origin(),
             "size": checkpoint.size(),
             "root": checkpoint.root().to_string(),
+            "signed_by": texts(&accepted.signed_by),
             "cosignatures": accepted.cosignatures,
         });
         output.data(&object.to_string());
@@ -229,6 +231,9 @@ pub fn check_proof(args: &CheckProof, output: &Output) -> Result<(), AppError> {
             checkpoint.origin()
         ),
     ));
+    for key in texts(&accepted.signed_by) {
+        signed_by(&key, Some(true), output);
+    }
     cosigned(&accepted.cosignatures, output);
     Ok(())
 }
@@ -361,6 +366,10 @@ fn tell(verdict: &Verdict, output: &Output) {
                 output.pick("closed:", "未披露：")
             ));
         }
+    }
+    for key in &verdict.signed_by {
+        let is_trusted = (!verdict.trust_root_came_with_the_bundle).then_some(true);
+        signed_by(key, is_trusted, output);
     }
     cosigned(&verdict.cosignatures, output);
     output.data(output.pick(

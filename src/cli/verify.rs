@@ -7,11 +7,14 @@ use super::output::Output;
 use super::proofs::{cosigned, no_trust};
 use super::trust::read_file;
 use crate::app::{App, AppError};
+use crate::audit::evidence::harmless;
 use crate::audit::exported::{self, ExportVerification};
 use crate::audit::leaves::Wrong;
 use crate::audit::verify::{Scope, Verification};
 use crate::seal::checkpoint::MAX_NOTE_BYTES;
+use crate::seal::consistency::Extended;
 use crate::seal::folder::{CHECKPOINT, TILE};
+use crate::seal::keys::VerifierKey;
 
 /// Whether the folder holds an exported log, and no ledger.
 pub fn is_exported(folder: &Path) -> bool {
@@ -46,15 +49,16 @@ async fn verified(
         .map(|path| read_file(path, MAX_NOTE_BYTES))
         .transpose()?;
     let mut report = recompute(app, scope, output).await?;
-    let mut extends = None;
+    let mut shown = Shown::default();
     if report.wrong.is_none() {
         let outcome = async {
             if let Some(policy) = &trusted {
-                app.accepted(policy).await?;
+                let accepted = app.accepted(policy).await?;
+                shown.trusted = Some(texts(&accepted.signed_by));
             }
             if let Some(kept) = &kept {
                 let policy = trusted.clone().unwrap_or_else(|| app.own_policy());
-                extends = Some(app.extends(kept, &policy).await?);
+                shown.extends = Some(app.extends(kept, &policy).await?);
             }
             Ok(())
         };
@@ -64,14 +68,24 @@ async fn verified(
             Err(other) => return Err(other),
         }
     }
-    print(&report, extends, app.ledger.simulated, scope, output);
+    print(&report, &shown, app.ledger.simulated, scope, output);
     Ok(report)
+}
+
+/// What was shown beside what can be recomputed.
+#[derive(Default)]
+struct Shown {
+    /// The keys of the reader that signed the newest checkpoint.
+    trusted: Option<Vec<String>>,
+    /// The kept checkpoint that the log extends.
+    extends: Option<Extended>,
 }
 
 /// Verifies with a progress bar and prints what was covered.
 pub async fn check(app: &App, scope: Scope, output: &Output) -> Result<Verification, AppError> {
     let report = recompute(app, scope, output).await?;
-    print(&report, None, app.ledger.simulated, scope, output);
+    let simulated = app.ledger.simulated;
+    print(&report, &Shown::default(), simulated, scope, output);
     Ok(report)
 }
 
@@ -85,18 +99,16 @@ async fn recompute(app: &App, scope: Scope, output: &Output) -> Result<Verificat
     Ok(report)
 }
 
-fn print(
-    report: &Verification,
-    extends: Option<u64>,
-    simulated: bool,
-    scope: Scope,
-    output: &Output,
-) {
+fn print(report: &Verification, shown: &Shown, simulated: bool, scope: Scope, output: &Output) {
     if output.json {
         let mut object = serde_json::json!({ "verification": report });
         object["simulated_clock"] = simulated.into();
-        if let Some(size) = extends {
-            object["extends"] = size.into();
+        if let Some(extended) = &shown.extends {
+            object["extends"] = extended.size.into();
+            object["kept_checkpoint"] = serde_json::json!(extended);
+        }
+        if let Some(trusted) = &shown.trusted {
+            object["trusted_keys"] = serde_json::json!(trusted);
         }
         output.data(&object.to_string());
         return;
@@ -121,15 +133,79 @@ fn print(
         output.pick("root", "根哈希"),
         report.root
     ));
-    outcome(extends, report.wrong.as_ref(), output);
+    if report.cosigned > 0 {
+        let below = match report.below_quorum {
+            0 => String::new(),
+            below => output.pick_owned(
+                format!(", {below} of them without the quorum of today's policy"),
+                format!("，其中 {below} 个未达现行策略的法定数量"),
+            ),
+        };
+        let name = output.pick("cosigned", "联署检查点");
+        output.data(&format!("{name:<16}{}{below}", report.cosigned));
+    }
+    if report.wrong.is_none() {
+        // What was recomputed is what these keys signed.
+        for key in &report.signed_by {
+            let is_trusted = shown.trusted.as_ref().map(|keys| keys.contains(key));
+            signed_by(key, is_trusted, output);
+        }
+    }
+    succeeds(report.succeeds.as_ref(), output);
+    outcome(shown.extends.as_ref(), report.wrong.as_ref(), output);
 }
 
-fn outcome(extends: Option<u64>, wrong: Option<&Wrong>, output: &Output) {
-    if let Some(size) = extends {
+fn succeeds(predecessor: Option<&(String, u64)>, output: &Output) {
+    if let Some((origin, entries)) = predecessor {
+        let origin = harmless(origin);
         output.data(&output.pick_owned(
+            format!("succeeds        {origin} with its first {entries} entries"),
+            format!("承接            {origin} 的前 {entries} 条"),
+        ));
+    }
+}
+
+/// Keys as they are handed out.
+pub fn texts(keys: &[VerifierKey]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
+}
+
+/// Says which key signed a checkpoint, and whether the reader brought it or only the log names it.
+pub fn signed_by(key: &str, is_trusted: Option<bool>, output: &Output) {
+    let how = match is_trusted {
+        Some(true) => output.pick(" (trusted by you)", "（您所信任）"),
+        Some(false) => output.pick(
+            " (named by the log, not by you)",
+            "（由日志指明，非您所指定）",
+        ),
+        None => output.pick(" (named by the log)", "（由日志指明）"),
+    };
+    output.data(&format!(
+        "{:<16}{}{how}",
+        output.pick("signed by", "签名公钥"),
+        harmless(key)
+    ));
+}
+
+fn outcome(extends: Option<&Extended>, wrong: Option<&Wrong>, output: &Output) {
+    match extends {
+        Some(Extended {
+            size,
+            origin,
+            taken_over: Some(common),
+        }) => output.data(&output.pick_owned(
+            format!(
+                "contains everything of the kept checkpoint of {size} entries of {origin}, which this log succeeds with its first {common} entries"
+            ),
+            format!(
+                "包含所保存检查点（{origin}，{size} 条）的全部条目；本日志承接其前 {common} 条"
+            ),
+        )),
+        Some(Extended { size, .. }) => output.data(&output.pick_owned(
             format!("extends the kept checkpoint of {size} entries"),
             format!("是所保存检查点（{size} 条）的延续"),
-        ));
+        )),
+        None => {}
     }
     match wrong {
         None => output.data(output.pick("ok: nothing is wrong", "通过：未发现任何问题")),
@@ -160,7 +236,9 @@ pub async fn exported(folder: &Path, args: &Verify, output: &Output) -> Result<(
 
 fn print_exported(report: &ExportVerification, output: &Output) {
     if output.json {
-        let object = serde_json::json!({ "exported": report });
+        let mut object = serde_json::json!({ "exported": report });
+        object["exported"]["extends"] = report.extends.as_ref().map(|one| one.size).into();
+        object["exported"]["kept_checkpoint"] = serde_json::json!(report.extends);
         output.data(&object.to_string());
         return;
     }
@@ -180,6 +258,13 @@ fn print_exported(report: &ExportVerification, output: &Output) {
     for (english, chinese, value) in rows {
         output.data(&format!("{:<16}{value}", output.pick(english, chinese)));
     }
+    for key in &report.signed_by {
+        signed_by(key, Some(true), output);
+    }
+    for key in &report.also_signed_by {
+        signed_by(key, Some(false), output);
+    }
+    succeeds(report.succeeds.as_ref(), output);
     cosigned(&report.cosignatures, output);
-    outcome(report.extends, report.wrong.as_ref(), output);
+    outcome(report.extends.as_ref(), report.wrong.as_ref(), output);
 }

@@ -11,7 +11,7 @@
 //! The origin of a log is the name of its key. The specification only recommends that; here it is
 //! demanded, so that no key can speak for another log.
 
-use signed_note::{Note, NoteError, Signature, VerificationError, Verifier, Verifiers};
+use signed_note::{Note, NoteError, Signature, Signer, VerificationError, Verifier, Verifiers};
 use thiserror::Error;
 
 use super::keys::{SigningKey, VerifierKey, is_name};
@@ -223,16 +223,26 @@ impl Checkpoint {
     /// [`CheckpointError::WrongOrigin`] when the key is not named like the log,
     /// [`CheckpointError::Signing`].
     pub fn sign(&self, key: &SigningKey) -> Result<Vec<u8>, CheckpointError> {
-        let name = key.verifier_key().name();
-        if name != self.origin {
+        self.sign_all(&[key])
+    }
+
+    /// The same with several keys of one log, a signature line each, in their order: while a log
+    /// changes its key, all of them sign.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::sign`].
+    pub fn sign_all(&self, keys: &[&SigningKey]) -> Result<Vec<u8>, CheckpointError> {
+        let names = keys.iter().map(|key| key.verifier_key().name());
+        if keys.is_empty() || names.clone().any(|name| name != self.origin) {
             return Err(CheckpointError::WrongOrigin {
                 origin: self.origin.clone(),
-                keys: vec![name.to_owned()],
+                keys: names.map(str::to_owned).collect(),
             });
         }
         let signing = |source| CheckpointError::Signing { source };
         let mut note = Note::new(self.body().as_bytes(), &[]).map_err(signing)?;
-        note.add_sigs(&[key]).map_err(signing)?;
+        let signers: Vec<&dyn Signer> = keys.iter().map(|key| *key as &dyn Signer).collect();
+        note.add_sigs(&signers).map_err(signing)?;
         Ok(note.to_bytes())
     }
 
@@ -244,15 +254,11 @@ impl Checkpoint {
     /// # Errors
     /// All of [`CheckpointError`] except [`CheckpointError::Signing`].
     pub fn open(note: &[u8], keys: &[VerifierKey]) -> Result<Self, CheckpointError> {
-        Self::open_all(note, keys).map(|(checkpoint, _)| checkpoint)
+        Self::open_all(note, keys).map(|opened| opened.checkpoint)
     }
 
-    /// The same, with the signatures of other keys, of which nothing was verified: those of
-    /// witnesses are among them.
-    pub(super) fn open_all(
-        note: &[u8],
-        keys: &[VerifierKey],
-    ) -> Result<(Self, Vec<Signature>), CheckpointError> {
+    /// The same, with the keys that did sign it, and the signatures of others.
+    pub(super) fn open_all(note: &[u8], keys: &[VerifierKey]) -> Result<Opened, CheckpointError> {
         if note.len() > MAX_NOTE_BYTES {
             return Err(CheckpointError::TooLong { bytes: note.len() });
         }
@@ -280,8 +286,31 @@ impl Checkpoint {
                 keys,
             });
         }
-        Ok((checkpoint, others))
+        let made_by = |signature: &Signature, key: &VerifierKey| {
+            signature.name() == key.name() && signature.id() == key.key_id()
+        };
+        let mut signed_by: Vec<VerifierKey> = Vec::with_capacity(signatures.len());
+        for key in keys.iter().filter(|key| key.name() == checkpoint.origin) {
+            if signatures.iter().any(|one| made_by(one, key)) && !signed_by.contains(key) {
+                signed_by.push(key.clone());
+            }
+        }
+        Ok(Opened {
+            checkpoint,
+            signed_by,
+            others,
+        })
     }
+}
+
+/// A checkpoint that was read from a note.
+pub(super) struct Opened {
+    /// The checkpoint.
+    pub(super) checkpoint: Checkpoint,
+    /// The keys of its log that signed it, in the order in which they were given.
+    pub(super) signed_by: Vec<VerifierKey>,
+    /// Signatures of other keys, of which nothing was verified: those of witnesses are among them.
+    pub(super) others: Vec<Signature>,
 }
 
 /// The keys that a reader trusts. A key that is listed twice counts once.

@@ -111,6 +111,16 @@ impl VerifierKey {
     }
 }
 
+/// Keys as they stand in a file: one a line.
+#[must_use]
+pub fn key_lines(keys: &[VerifierKey]) -> String {
+    keys.iter().fold(String::new(), |mut text, key| {
+        text.push_str(&key.text);
+        text.push('\n');
+        text
+    })
+}
+
 impl FromStr for VerifierKey {
     type Err = KeyError;
 

@@ -4,7 +4,7 @@
 //! RFC 6962 roots, proofs, hash tiles and signed checkpoints, in the formats of the C2SP family of
 //! specifications, so that any log client can check them.
 //!
-//! All modules but [`state`], [`sealer`], [`folder`], [`export`] and [`prover`] are pure: no
+//! All modules but [`state`], [`ring`], [`sealer`], [`folder`], [`export`] and [`prover`] are pure: no
 //! database, no clock, no network, no files.
 //! They compute and verify; randomness for keys and bytes of stored tiles are handed in. What may fail is told by
 //! the error enums of each module, which carry the values that did not fit. Two things must stay
@@ -16,6 +16,7 @@
 //! | [`merkle`] | hashes, roots, inclusion and consistency proofs | RFC 6962 2.1, RFC 9162 2.1 |
 //! | [`tiles`] | hash tiles and the paths under which they are served | C2SP tlog-tiles |
 //! | [`keys`] | note signing and verifier keys | C2SP signed-note |
+//! | [`roster`] | which keys sign a log, as its entries say | |
 //! | [`checkpoint`] | signed tree heads | C2SP tlog-checkpoint |
 //! | [`proof`] | the self-contained proof that an auditor keeps | C2SP tlog-proof |
 //! | [`cosignature`] | that a witness saw a checkpoint, and when | C2SP tlog-cosignature |
@@ -23,6 +24,7 @@
 //! | [`consistency`] | whether a log extends a checkpoint that was kept | RFC 6962 2.1.2 |
 //! | [`entries`] | bundles of entries, and which files a log has | C2SP tlog-tiles |
 //! | [`folder`] | a log as a folder of static files | C2SP tlog-tiles |
+//! | [`ring`] | the signing keys of a node, as files | |
 //! | [`state`] | what was last signed, durable beside the key | |
 //! | [`sealer`] | from new entries to the next signed checkpoint | |
 //! | [`export`] | from the store to a folder of static files | |
@@ -40,6 +42,8 @@ pub mod merkle;
 pub mod policy;
 pub mod proof;
 pub mod prover;
+pub mod ring;
+pub mod roster;
 pub mod sealer;
 pub mod state;
 pub mod tiles;

@@ -151,6 +151,8 @@ pub struct Cosignature {
 pub struct Accepted {
     /// What the log signed.
     pub checkpoint: Checkpoint,
+    /// The keys of the policy that signed it for the log.
+    pub signed_by: Vec<VerifierKey>,
     /// Who cosigned, and when.
     pub cosignatures: Vec<Cosignature>,
 }
@@ -241,7 +243,17 @@ impl Policy {
         if self.logs.is_empty() {
             return Err(Refusal::NoLog);
         }
-        let (checkpoint, others) = Checkpoint::open_all(note, &self.logs)?;
+        self.open_as(note, &self.logs)
+    }
+
+    /// The same for a reader who knows the keys of the log otherwise: `logs` instead of those that
+    /// the policy names.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub fn open_as(&self, note: &[u8], logs: &[VerifierKey]) -> Result<Accepted, Refusal> {
+        let opened = Checkpoint::open_all(note, logs)?;
+        let (checkpoint, others) = (opened.checkpoint, opened.others);
         let body = checkpoint.body();
         let mut times: Vec<Option<u64>> = vec![None; self.witnesses.len()];
         for signature in &others {
@@ -274,6 +286,7 @@ impl Policy {
         }
         Ok(Accepted {
             checkpoint,
+            signed_by: opened.signed_by,
             cosignatures,
         })
     }

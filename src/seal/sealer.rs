@@ -3,7 +3,8 @@
 //! What comes in: what was appended since the last checkpoint. What goes out: a signed note, and
 //! the hash tiles that were completed. What may fail: a store that is not there; and, as a stop
 //! of its own ([`SealError::Integrity`]), a log that does not extend what was signed before. What
-//! must stay true: every leaf is hashed again from its bytes before it is signed; the state
+//! must stay true: every leaf is hashed again from its bytes before it is signed; every key signs
+//! that the entries below it name, or nothing is signed; the state
 //! beside the key is durable before the note is stored; recovery runs the same code as normal
 //! work, from the newest checkpoint in the store. On a store that several nodes use, one signs at
 //! a time, and they agree on every size and root before it is signed, so that no two of them can
@@ -16,8 +17,10 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::checkpoint::{Checkpoint, CheckpointError};
-use super::keys::{SigningKey, VerifierKey};
+use super::keys::SigningKey;
 use super::merkle::{HASH_BYTES, Hash, TreeError};
+use super::ring::{KeyRing, RingError, file_name};
+use super::roster::{Roster, RosterError};
 use super::state::{SignedState, StateError, StateFile};
 use super::tiles::{HashTiles, TILE_WIDTH, Tile};
 use crate::model::entry::leaf_hash;
@@ -35,12 +38,34 @@ pub enum SealError {
     /// The state beside the key.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The keys of this node.
+    #[error(transparent)]
+    Ring(#[from] RingError),
     /// The note.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The note, or what the log says of its keys.
+    #[error("integrity failure: {0}")]
+    Roster(#[from] RosterError),
     /// The tree.
     #[error(transparent)]
     Tree(#[from] TreeError),
+    /// The log names a key that this node does not have.
+    #[error(
+        "the log {origin} is signed with {key} since the entry at position {since}, and this node does not have that key: copy {file} from the keys of a node that has it to {folder}; until then this node signs nothing, and appends go on"
+    )]
+    KeyMissing {
+        /// The log.
+        origin: String,
+        /// The public half of the key.
+        key: String,
+        /// The entry that names it.
+        since: u64,
+        /// The file to copy.
+        file: String,
+        /// Where to.
+        folder: String,
+    },
     /// The log is not an extension of what was signed.
     #[error("integrity failure: {what}; nothing is signed until this is resolved")]
     Integrity {
@@ -58,6 +83,7 @@ impl SealError {
             Self::Integrity { .. }
                 | Self::Tree(_)
                 | Self::Checkpoint(_)
+                | Self::Roster(_)
                 | Self::State(StateError::Missing { .. } | StateError::Malformed { .. })
         )
     }
@@ -73,31 +99,97 @@ fn cut_off(error: &tokio::task::JoinError) -> SealError {
 /// refused when it comes to agree on what it signs.
 const TERM: Duration = Duration::from_secs(30);
 
+/// Reads what the entries of the log's own stream say of its keys, and what is wrong with them.
+pub type ReadRoster = fn(&[StoredEntry]) -> Result<Roster, String>;
+
+/// The type of the log's own stream.
+const LOG_STREAM: &str = "ledger";
+
 /// Signs checkpoints of one log.
 pub struct Sealer {
     store: Arc<dyn Store>,
-    key: SigningKey,
+    ring: KeyRing,
+    read_roster: ReadRoster,
     state: StateFile,
     /// Names this sealer among those of the nodes on one store.
     node: Uuid,
 }
 
 impl Sealer {
-    /// With the key of the log, and the file that says what it signed last.
+    /// With the keys of this node, and the file that says what it signed last.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, key: SigningKey, state: StateFile) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        ring: KeyRing,
+        read_roster: ReadRoster,
+        state: StateFile,
+    ) -> Self {
         Self {
             store,
-            key,
+            ring,
+            read_roster,
             state,
             node: Uuid::now_v7(),
         }
     }
 
-    /// The public part of the key that signs.
+    /// The keys of this node.
     #[must_use]
-    pub const fn verifier_key(&self) -> &VerifierKey {
-        self.key.verifier_key()
+    pub const fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    /// The keys of the log, as its entries are now.
+    ///
+    /// # Errors
+    /// When the store fails, or the entries contradict each other.
+    pub async fn roster(&self) -> Result<Roster, SealError> {
+        let entries = self.store.entries_of_type(LOG_STREAM).await?;
+        (self.read_roster)(&entries).map_err(|what| SealError::Integrity { what })
+    }
+
+    /// Whether this node has every key that has to sign so many entries.
+    ///
+    /// # Errors
+    /// [`SealError::KeyMissing`], which names the file to copy; or when the store fails.
+    pub async fn can_sign(&self, size: u64) -> Result<(), SealError> {
+        let roster = self.roster().await?;
+        self.signers(&roster, size).map(drop)
+    }
+
+    /// The keys that have to sign so many entries, if this node has them all.
+    fn signers(&self, roster: &Roster, size: u64) -> Result<Vec<SigningKey>, SealError> {
+        let mut held = self.ring.read()?;
+        let mut signers = Vec::new();
+        for named in roster.at(size) {
+            let found = held
+                .iter()
+                .position(|(_, key)| *key.verifier_key() == named.key);
+            let Some(index) = found else {
+                return Err(SealError::KeyMissing {
+                    origin: roster.origin_at(size).to_owned(),
+                    key: named.key.to_string(),
+                    since: named.since,
+                    file: file_name(&named.key),
+                    folder: self.ring.folder().display().to_string(),
+                });
+            };
+            signers.push(held.swap_remove(index).1);
+        }
+        Ok(signers)
+    }
+
+    /// What was signed last must be of the log that is to be signed.
+    fn same_log(signed: &SignedState, roster: &Roster) -> Result<(), SealError> {
+        if signed.origin == roster.origin() {
+            return Ok(());
+        }
+        let what = format!(
+            "keys/signed.json says what was signed of the log {}, and this is the log {}: where that succeeded, copy the folder keys/ of the node that made it",
+            signed.origin,
+            roster.origin()
+        );
+        Err(SealError::Integrity { what })
     }
 
     /// Seals what is new. `None` when the newest checkpoint covers everything, or when another
@@ -145,6 +237,9 @@ impl Sealer {
         }
         let signed = self.state.read()?;
         let head = self.store.head().await?;
+        // After the head: of what is below it, no key is missed.
+        let roster = self.roster().await?;
+        Self::same_log(&signed, &roster)?;
         if head.size < signed.size {
             return Err(SealError::Integrity {
                 what: format!(
@@ -165,7 +260,7 @@ impl Sealer {
                 // meanwhile. The next tick checks that and goes on from there.
                 return Ok(newest);
             }
-            let stored = self.opened(kept, &signed)?;
+            let stored = Self::opened(kept, &signed, &roster)?;
             let stored_size = stored.as_ref().map_or(0, Checkpoint::size);
             let owed = signed.size.max(agreed.map_or(0, |(size, _)| size));
             let target = if stored_size < owed { owed } else { head.size };
@@ -183,6 +278,7 @@ impl Sealer {
                     ),
                 });
             }
+            let signers = self.signers(&roster, target)?;
             let mut tiles = tree_at(self.store.as_ref(), stored_size).await?;
             if let Some(stored) = &stored
                 && tiles.root() != *stored.root()
@@ -197,7 +293,7 @@ impl Sealer {
             if !self.agree(agreed, &tiles).await? {
                 return Ok(newest);
             }
-            newest = Some(self.sign(&signed, &tiles, &completed).await?);
+            newest = Some(self.sign(&signed, &signers, &tiles, &completed).await?);
         }
     }
 
@@ -229,6 +325,8 @@ impl Sealer {
         if newer.is_empty() {
             return Ok(());
         }
+        let roster = self.roster().await?;
+        Self::same_log(&signed, &roster)?;
         if signed.size > 0 {
             let own = self.store.checkpoints_after(signed.size - 1).await?;
             if own.first().is_none_or(|(size, _)| *size != signed.size) {
@@ -238,12 +336,9 @@ impl Sealer {
         }
         let mut tiles = tree_at(self.store.as_ref(), signed.size).await?;
         for (size, note) in newer {
-            let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
+            let checkpoint = roster.open(&note)?;
             self.extend(&mut tiles, checkpoint.size(), &signed).await?;
-            if checkpoint.size() != size
-                || checkpoint.origin() != signed.origin
-                || tiles.root() != *checkpoint.root()
-            {
+            if checkpoint.size() != size || tiles.root() != *checkpoint.root() {
                 let what = format!("the entries do not give the checkpoint of size {size}");
                 return Err(SealError::Integrity { what });
             }
@@ -255,14 +350,14 @@ impl Sealer {
 
     /// The newest checkpoint in the store, which must not be newer than what was signed.
     fn opened(
-        &self,
         kept: Option<(u64, Vec<u8>)>,
         signed: &SignedState,
+        roster: &Roster,
     ) -> Result<Option<Checkpoint>, SealError> {
         let Some((size, note)) = kept else {
             return Ok(None);
         };
-        let checkpoint = Checkpoint::open(&note, &[self.key.verifier_key().clone()])?;
+        let checkpoint = roster.open(&note)?;
         let fits = checkpoint.size() == size && size <= signed.size;
         if !fits || (size == signed.size && checkpoint.root().to_string() != signed.root) {
             return Err(SealError::Integrity {
@@ -323,13 +418,15 @@ impl Sealer {
     async fn sign(
         &self,
         signed: &SignedState,
+        signers: &[SigningKey],
         tiles: &HashTiles,
         completed: &[Tile],
     ) -> Result<Checkpoint, SealError> {
         let checkpoint = Checkpoint::new(&signed.origin, tiles.size(), tiles.root())?;
-        let note = checkpoint.sign(&self.key)?;
+        let note = checkpoint.sign_all(&signers.iter().collect::<Vec<_>>())?;
         // A crash between the two leaves a state that is ahead of the store, and says so; Ed25519
-        // is deterministic, so the next tick signs the same note again, without a new state.
+        // is deterministic, and entries say which keys sign in which order, so the next tick signs
+        // the same note again, without a new state.
         if tiles.size() > signed.size {
             let tail = tail_of(tiles);
             self.state

@@ -8,7 +8,9 @@
 
 use async_trait::async_trait;
 
-use super::Result;
+use super::{Head, Result, StoredEntry};
+use crate::model::entry::Unplaced;
+use crate::model::time::Timestamp;
 
 /// Rows that are read and written at once; a row of the log has at most 64 KiB, mostly 1.5.
 const BATCH: u64 = 1000;
@@ -252,6 +254,32 @@ pub async fn copy(
         }
     }
     Ok(())
+}
+
+/// Adds an entry behind what was copied, which ended at `head`; `now` is its time unless the clock
+/// is simulated. It becomes visible with everything else.
+///
+/// # Errors
+/// When the target fails.
+pub async fn append(
+    target: &mut dyn Target,
+    head: Head,
+    entry: &Unplaced,
+    now: Timestamp,
+) -> Result<StoredEntry> {
+    let at = head.recorded_at.max(entry.simulated_at.unwrap_or(now));
+    let (position, bytes) = (head.size, entry.place(head.size, at));
+    let number = |number: u64| Value::Number(i64::try_from(number).ok());
+    for table in TABLES.iter().filter(|table| table.name == "entry") {
+        let row = vec![
+            number(position),
+            Value::Text(entry.aggregate_type.to_owned()),
+            number(entry.sequence),
+            Value::Bytes(bytes.clone()),
+        ];
+        target.put(table, vec![row]).await?;
+    }
+    Ok(StoredEntry { position, bytes })
 }
 
 #[cfg(test)]

@@ -144,12 +144,23 @@ pub fn scrub(text: &str) -> String {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let boundary = !shown.ends_with(|c: char| c.is_ascii_alphanumeric());
-        let changing = changing(rest).filter(|_| boundary);
+        let changing = key_of(rest).or_else(|| changing(rest).filter(|_| boundary));
         let length = changing.map_or(first.len_utf8(), |(length, _)| length);
         shown.push_str(changing.map_or(&rest[..length], |(_, name)| name));
         rest = &rest[length..];
     }
     shown
+}
+
+/// What follows the name in a verifier key: its identifier and the key.
+fn key_of(text: &str) -> Option<(usize, &'static str)> {
+    let mut parts = text.strip_prefix('+')?.splitn(2, '+');
+    let (id, key) = (parts.next()?, parts.next()?);
+    let base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+    let is_key = id.len() == 8
+        && id.bytes().all(|b| b.is_ascii_hexdigit())
+        && key.bytes().take_while(base64).count() == 44;
+    is_key.then_some((1 + 8 + 1 + 44, "+<key>"))
 }
 
 /// The length and the name of what begins here and differs from run to run.

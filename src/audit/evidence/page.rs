@@ -12,7 +12,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::{Disclosed, EvidenceError};
-use crate::ledger::aggregate::log::LogEvent;
+use crate::audit::keys::{LogFacts, is_of_keys};
 use crate::ledger::history::{AnyRecordEvent, What};
 use crate::model::cell::{Fen, Value};
 use crate::model::entry::{Entry, leaf_hash};
@@ -112,7 +112,8 @@ pub fn harmless(text: &str) -> String {
     text.replace(is_steering, "\u{fffd}")
 }
 
-/// The facts of entries: entry 0, and then those of one record in order of their versions.
+/// The facts of entries by position: those of the log's own stream that bear on its keys, entry 0
+/// first, and those of one record in order of their versions.
 ///
 /// # Errors
 /// [`EvidenceError::Entry`], [`EvidenceError::OtherRecord`], [`EvidenceError::Versions`],
@@ -122,11 +123,10 @@ pub fn facts(
     disclosed: &[Disclosed],
     checkpoint: &Checkpoint,
 ) -> Result<Facts, EvidenceError> {
-    let Some(((0, founding), of_record)) = entries.split_first() else {
-        return Err(EvidenceError::Founding);
-    };
-    let simulated_clock = founded(founding, checkpoint)?;
+    let log = founded(entries, checkpoint)?;
+    let simulated_clock = log.simulated_clock;
     let mut facts: Option<Facts> = None;
+    let of_record = entries.iter().filter(|(_, bytes)| !is_of_keys(bytes));
     for (version, (position, bytes)) in (1..).zip(of_record) {
         let position = *position;
         let wrong = |what: String| EvidenceError::Entry { position, what };
@@ -168,17 +168,31 @@ pub fn facts(
     facts.ok_or(EvidenceError::NoRecord)
 }
 
-/// Reads entry 0: it must found the log of the checkpoint. Gives whether its clock is simulated.
-fn founded(bytes: &[u8], checkpoint: &Checkpoint) -> Result<bool, EvidenceError> {
-    let entry = Entry::parse(bytes).map_err(|_| EvidenceError::Founding)?;
-    match serde_json::from_str(entry.payload.get()) {
-        Ok(LogEvent::Opened {
-            origin,
-            simulated_clock,
-            ..
-        }) if origin == checkpoint.origin() => Ok(simulated_clock),
-        _ => Err(EvidenceError::Founding),
+/// What the entries of the log's own stream say: entry 0 must be there, and the log must have the
+/// origin of the checkpoint at its size.
+///
+/// # Errors
+/// [`EvidenceError::Founding`], [`EvidenceError::Entry`].
+pub fn founded(
+    entries: &[(Position, &[u8])],
+    checkpoint: &Checkpoint,
+) -> Result<LogFacts, EvidenceError> {
+    let Some((0, _)) = entries.first() else {
+        return Err(EvidenceError::Founding);
+    };
+    let mut facts = LogFacts::default();
+    for (position, bytes) in entries.iter().filter(|(_, bytes)| is_of_keys(bytes)) {
+        let position = *position;
+        let taken = facts.take(position, bytes);
+        taken.map_err(|what| match position {
+            0 => EvidenceError::Founding,
+            position => EvidenceError::Entry { position, what },
+        })?;
     }
+    if facts.roster.origin_at(checkpoint.size()) != checkpoint.origin() {
+        return Err(EvidenceError::Founding);
+    }
+    Ok(facts)
 }
 
 fn one(

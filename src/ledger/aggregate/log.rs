@@ -1,9 +1,11 @@
 //! The log itself: entry 0 names its origin, its clock and its first key; later ones its keys.
 //!
-//! What comes in: the opening of a ledger, changes of its signing keys, rotations of the master
-//! key. What goes out: `Opened`, `KeyAdded`, `KeyRetired`, `MasterKeyRotated`. What may fail: a
-//! second opening, an unknown or last key, a master key whose number does not go up. What must
-//! stay true: whether the clock is simulated is said in entry 0 and never changes.
+//! What comes in: the opening of a ledger, changes of its signing keys, its going on under another
+//! origin after its end was lost, rotations of the master key. What goes out: `Opened`, `KeyAdded`,
+//! `KeyRetired`, `Succeeded`, `MasterKeyRotated`. What may fail: a second opening, a key that signs
+//! or signed already, an unknown or last key, an origin that was used, a master key whose number
+//! does not go up. What must stay true: whether the clock is simulated is said in entry 0 and never
+//! changes; a key that was retired does not come back.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -20,9 +22,6 @@ pub enum LogEvent {
         ledger_id: Uuid,
         /// The origin line of its checkpoints.
         origin: String,
-        /// The checkpoint of the log that this one succeeds: its body, if there was one.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        predecessor: Option<String>,
         /// Whether times come from the reports.
         simulated_clock: bool,
         /// The key that signs its checkpoints.
@@ -38,6 +37,18 @@ pub enum LogEvent {
         /// The key.
         verifier_key: String,
     },
+    /// The log goes on under another origin and key: what came after this entry's place was lost.
+    Succeeded {
+        /// The origin line of its checkpoints from now on.
+        origin: String,
+        /// The checkpoint of the old origin over the entries before this one: a signed note.
+        predecessor: String,
+        /// How many entries the old origin had signed, as far as that is known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        signed: Option<u64>,
+        /// The key that signs from now on.
+        verifier_key: String,
+    },
     /// The keys of records are wrapped under another master key; the older are destroyed.
     MasterKeyRotated {
         /// The number of the one before.
@@ -49,7 +60,7 @@ pub enum LogEvent {
     },
 }
 
-domain_event!(LogEvent: Opened, KeyAdded, KeyRetired, MasterKeyRotated);
+domain_event!(LogEvent: Opened, KeyAdded, KeyRetired, Succeeded, MasterKeyRotated);
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,8 +71,6 @@ pub enum LogCommand {
         ledger_id: Uuid,
         /// The origin line of its checkpoints.
         origin: String,
-        /// The checkpoint of the log that this one succeeds.
-        predecessor: Option<String>,
         /// Whether times come from the reports.
         simulated_clock: bool,
         /// The key that signs its checkpoints.
@@ -75,6 +84,17 @@ pub enum LogCommand {
     /// Let a key sign no more.
     RetireKey {
         /// The key.
+        verifier_key: String,
+    },
+    /// Go on under another origin and key.
+    Succeed {
+        /// The origin line of its checkpoints from now on.
+        origin: String,
+        /// The checkpoint of the old origin over all entries so far: a signed note.
+        predecessor: String,
+        /// How many entries the old origin had signed, as far as that is known.
+        signed: Option<u64>,
+        /// The key that signs from now on.
         verifier_key: String,
     },
     /// Say that the keys of records are wrapped under another master key.
@@ -100,6 +120,18 @@ pub enum LogError {
     /// The key signs already.
     #[error("this key signs already")]
     KnownKey,
+    /// Two keys sign: the log is changing its key already.
+    #[error("two keys sign already; let one of them sign no more first")]
+    Overlap,
+    /// The key signed once.
+    #[error("this key was retired; a retired key does not come back")]
+    RetiredKey,
+    /// The origin is or was that of this log.
+    #[error("this log is or was called {origin} already; choose another origin")]
+    UsedOrigin {
+        /// The origin.
+        origin: String,
+    },
     /// The key does not sign.
     #[error("this key does not sign; name one that does")]
     UnknownKey,
@@ -115,7 +147,7 @@ pub enum LogError {
         to: u32,
     },
     /// More than 2^53.
-    #[error("{0} wrapped keys are more than an entry can state exactly (2^53)")]
+    #[error("{0} is more than an entry can state exactly (2^53)")]
     TooLarge(u64),
 }
 
@@ -124,6 +156,10 @@ pub enum LogError {
 pub struct Log {
     /// The keys that sign, oldest first.
     pub verifier_keys: Vec<String>,
+    /// The keys that sign no more.
+    pub retired_keys: Vec<String>,
+    /// Origins that it had before.
+    pub former_origins: Vec<String>,
     /// The origin, once open.
     pub origin: Option<String>,
     /// Whether times come from the reports.
@@ -143,7 +179,6 @@ impl Log {
         if let LogCommand::Open {
             ledger_id,
             origin,
-            predecessor,
             simulated_clock,
             verifier_key,
         } = command
@@ -154,19 +189,42 @@ impl Log {
             return Ok(LogEvent::Opened {
                 ledger_id,
                 origin,
-                predecessor,
                 simulated_clock,
                 verifier_key,
             });
         }
-        if self.origin.is_none() {
+        let Some(current) = &self.origin else {
             return Err(LogError::NotOpen);
-        }
+        };
         match command {
-            LogCommand::AddKey { verifier_key } if self.verifier_keys.contains(&verifier_key) => {
-                Err(LogError::KnownKey)
+            LogCommand::AddKey { verifier_key } => {
+                self.must_be_new(&verifier_key)?;
+                // Two nodes that do so at once would leave keys that no node has all of.
+                if self.verifier_keys.len() > 1 {
+                    return Err(LogError::Overlap);
+                }
+                Ok(LogEvent::KeyAdded { verifier_key })
             }
-            LogCommand::AddKey { verifier_key } => Ok(LogEvent::KeyAdded { verifier_key }),
+            LogCommand::Succeed {
+                origin,
+                predecessor,
+                signed,
+                verifier_key,
+            } => {
+                self.must_be_new(&verifier_key)?;
+                if origin == *current || self.former_origins.contains(&origin) {
+                    return Err(LogError::UsedOrigin { origin });
+                }
+                if let Some(signed) = signed.filter(|signed| !is_exact(*signed)) {
+                    return Err(LogError::TooLarge(signed));
+                }
+                Ok(LogEvent::Succeeded {
+                    origin,
+                    predecessor,
+                    signed,
+                    verifier_key,
+                })
+            }
             LogCommand::RetireKey { verifier_key }
                 if !self.verifier_keys.contains(&verifier_key) =>
             {
@@ -186,6 +244,16 @@ impl Log {
             }
             LogCommand::Open { .. } => Err(LogError::AlreadyOpen),
         }
+    }
+
+    fn must_be_new(&self, verifier_key: &String) -> Result<(), LogError> {
+        if self.verifier_keys.contains(verifier_key) {
+            return Err(LogError::KnownKey);
+        }
+        if self.retired_keys.contains(verifier_key) {
+            return Err(LogError::RetiredKey);
+        }
+        Ok(())
     }
 }
 
@@ -209,6 +277,17 @@ impl Log {
             LogEvent::KeyAdded { verifier_key } => self.verifier_keys.push(verifier_key.clone()),
             LogEvent::KeyRetired { verifier_key } => {
                 self.verifier_keys.retain(|key| key != verifier_key);
+                self.retired_keys.push(verifier_key.clone());
+            }
+            LogEvent::Succeeded {
+                origin,
+                verifier_key,
+                ..
+            } => {
+                self.former_origins.extend(self.origin.take());
+                self.origin = Some(origin.clone());
+                self.retired_keys.append(&mut self.verifier_keys);
+                self.verifier_keys.push(verifier_key.clone());
             }
             LogEvent::MasterKeyRotated { to, .. } => self.master_key = Some(*to),
         }
@@ -224,7 +303,6 @@ mod tests {
         LogEvent::Opened {
             ledger_id: Uuid::nil(),
             origin: "example.org/log".to_owned(),
-            predecessor: None,
             simulated_clock: true,
             verifier_key: "a".to_owned(),
         }
@@ -234,7 +312,6 @@ mod tests {
         LogCommand::Open {
             ledger_id: Uuid::nil(),
             origin: "example.org/log".to_owned(),
-            predecessor: None,
             simulated_clock: true,
             verifier_key: "a".to_owned(),
         }
@@ -314,9 +391,55 @@ mod tests {
             given(vec![opened(), added.clone()], retire("a")),
             Ok(vec![retired.clone()])
         );
-        assert_eq!(
-            given(vec![opened(), added, retired], retire("b")),
-            Err(LogError::LastKey)
+        let both = vec![opened(), added.clone()];
+        assert_eq!(given(both, add("c")), Err(LogError::Overlap));
+        let after = vec![opened(), added, retired];
+        assert_eq!(given(after.clone(), retire("b")), Err(LogError::LastKey));
+        assert_eq!(given(after, add("a")), Err(LogError::RetiredKey));
+    }
+
+    #[test]
+    fn a_log_goes_on_under_another_origin_and_key_once_each() {
+        use crate::ledger::aggregate::testing::{TOO_LARGE, accepts, refuses};
+
+        let succeed = |origin: &str, key: &str, signed| LogCommand::Succeed {
+            origin: origin.to_owned(),
+            predecessor: "note".to_owned(),
+            signed,
+            verifier_key: key.to_owned(),
+        };
+        let succeeded = |origin: &str, key: &str, signed| LogEvent::Succeeded {
+            origin: origin.to_owned(),
+            predecessor: "note".to_owned(),
+            signed,
+            verifier_key: key.to_owned(),
+        };
+        refuses::<Log>(&[], succeed("next", "b", None), LogError::NotOpen);
+        accepts::<Log>(
+            &[opened()],
+            succeed("next", "b", Some(9)),
+            succeeded("next", "b", Some(9)),
         );
+        assert!(crate::ledger::canonical::to_bytes(&succeeded("next", "b", Some(9))).is_ok());
+        let after = [opened(), succeeded("next", "b", None)];
+        accepts::<Log>(
+            &after,
+            succeed("third", "c", None),
+            succeeded("third", "c", None),
+        );
+        let used = |origin: &str| LogError::UsedOrigin {
+            origin: origin.to_owned(),
+        };
+        refuses::<Log>(&after, succeed("next", "c", None), used("next"));
+        let first = "example.org/log";
+        refuses::<Log>(&after, succeed(first, "c", None), used(first));
+        refuses::<Log>(&after, succeed("third", "b", None), LogError::KnownKey);
+        refuses::<Log>(&after, succeed("third", "a", None), LogError::RetiredKey);
+        let large = succeed("third", "c", Some(TOO_LARGE));
+        refuses::<Log>(&after, large, LogError::TooLarge(TOO_LARGE));
+        let retire = LogCommand::RetireKey {
+            verifier_key: "b".to_owned(),
+        };
+        refuses::<Log>(&after, retire, LogError::LastKey);
     }
 }
