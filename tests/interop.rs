@@ -1,0 +1,294 @@
+//! Other programs and we: what we hand out they accept, what they make we accept, and neither
+//! accepts it with a changed bit.
+//!
+//! What comes in: a ledger with every kind of entry; programs that are not ours, see
+//! `support/foreign.rs`. What may fail: a program that could not be installed fails its own tests.
+//! What must stay true: none of it rests on our own reading of the specifications alone.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test stops at the first thing that is not as it should"
+)]
+
+mod harness;
+
+#[path = "support/flips.rs"]
+mod flips;
+#[path = "support/foreign.rs"]
+mod foreign;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use foreign::{Cases, Made, Program};
+use rand_core::OsRng;
+use tempfile::TempDir;
+use vitaledger::app::App;
+use vitaledger::audit::exported::verify;
+use vitaledger::seal::checkpoint::Checkpoint;
+use vitaledger::seal::cosignature::CosigningKey;
+use vitaledger::seal::entries::LogFile;
+use vitaledger::seal::policy::Policy;
+use vitaledger::seal::proof::TlogProof;
+
+/// An exported log of a ledger with more than two full tiles, and what belongs to it.
+struct Scene {
+    place: TempDir,
+    log: PathBuf,
+    /// Its origin, which is the name of its key.
+    origin: String,
+    key: String,
+    size: u64,
+    /// Position, proof and entry of some.
+    proofs: Vec<(u64, Vec<u8>, Vec<u8>)>,
+    /// The checkpoint with the lines of two witnesses, and their keys.
+    cosigned: String,
+    witnesses: [CosigningKey; 2],
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let (ledger, log) = (place.path().join("ledger"), place.path().join("log"));
+        harness::make(&ledger).await;
+        let app = App::open(&ledger).await.unwrap();
+        app.export_log(&log, |_| ()).await.unwrap();
+        let note = app.published_note().await.unwrap();
+        let head = Checkpoint::open(&note, &app.verifier_keys).unwrap();
+        let mut proofs = Vec::new();
+        // Both ends, both sides of the edge of a tile, and the middle of one.
+        for position in [0, 255, 256, 300, head.size() - 1] {
+            let proven = app.prove(&position.to_string()).await.unwrap();
+            let proof = proven.proof.to_string().into_bytes();
+            proofs.push((position, proof, proven.entry.bytes));
+        }
+        let key = app.verifier_keys[0].to_string();
+        app.close().await;
+        let witness = |number: u8| {
+            CosigningKey::generate(&mut OsRng, &format!("witness.example/w{number}")).unwrap()
+        };
+        let witnesses = [witness(1), witness(2)];
+        let lines = witnesses
+            .iter()
+            .zip([1_767_000_000, 1_767_000_001])
+            .map(|(witness, time)| witness.cosign(&head.body(), time));
+        let cosigned = String::from_utf8(note).unwrap() + &lines.collect::<String>();
+        Self {
+            place,
+            log,
+            origin: head.origin().to_owned(),
+            key,
+            size: head.size(),
+            proofs,
+            cosigned,
+            witnesses,
+        }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    fn witness_keys(&self) -> Vec<String> {
+        let keys = self.witnesses.iter();
+        keys.map(|one| one.witness_key().to_string()).collect()
+    }
+
+    /// Whose signature lines a program looks at.
+    fn signers(&self, program: Program) -> Vec<&str> {
+        let mut signers = vec![self.origin.as_str()];
+        if program != Program::Sigstore {
+            let names = self.witnesses.iter().map(|one| one.witness_key().name());
+            signers.extend(names);
+        }
+        signers
+    }
+}
+
+/// The log, proofs and the cosigned checkpoint, as they are and with one bit changed.
+async fn checks_what_we_hand_out(program: Program) {
+    let scene = Scene::new().await;
+    let mut cases = Cases::new(&scene.key);
+    cases.log("the log", true, &scene.log);
+    let files = flips::files(&scene.log);
+    for (what, changed) in flips::of_log(&scene.log, &files, scene.place.path()) {
+        cases.log(&format!("the log, {what}"), false, &changed);
+    }
+    for (position, proof, entry) in &scene.proofs {
+        cases.proof(&format!("proof {position}"), true, proof, entry);
+    }
+    let (position, proof, entry) = &scene.proofs[3];
+    for (what, changed) in flips::of_content(std::str::from_utf8(proof).unwrap(), &[&scene.origin])
+    {
+        cases.proof(&format!("proof {position}, {what}"), false, &changed, entry);
+    }
+    for (what, changed) in flips::of_all_bytes(entry) {
+        cases.proof(&format!("entry {position}, {what}"), false, proof, &changed);
+    }
+    let keys = scene.witness_keys();
+    let note = scene.cosigned.as_bytes();
+    cases.checkpoint("the cosigned checkpoint", true, note, &keys);
+    for (what, changed) in flips::of_content(&scene.cosigned, &scene.signers(program)) {
+        let what = format!("the cosigned checkpoint, {what}");
+        cases.checkpoint(&what, false, &changed, &keys);
+    }
+    cases.judged_by(program, scene.place.path());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aics_tlog_checks_what_we_hand_out() {
+    checks_what_we_hand_out(Program::Aics).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tlog_scales_checks_what_we_hand_out() {
+    checks_what_we_hand_out(Program::Scales).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigstore_checks_what_we_hand_out() {
+    checks_what_we_hand_out(Program::Sigstore).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn go_checks_what_we_hand_out() {
+    checks_what_we_hand_out(Program::Go).await;
+}
+
+/// Our program in a folder; gives its exit code.
+fn ours(folder: &Path, args: &[&str]) -> i32 {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitaledger"));
+    let output = command.args(args).current_dir(folder).output().unwrap();
+    output.status.code().unwrap()
+}
+
+/// Proofs of the log that tlog-scales gives on the command line.
+fn generated(log: &Path, position: u64) -> String {
+    let mut command = Command::new(foreign::installed("scales").join("bin/tlog-tiles"));
+    command
+        .arg("gen-proof")
+        .arg(log)
+        .arg(position.to_string());
+    String::from_utf8(foreign::done(&mut command).stdout).unwrap()
+}
+
+/// A log of our entries that a program made, signed with its own key under the same name.
+async fn makes_what_we_check(program: Program) {
+    let scene = Scene::new().await;
+    let theirs = scene.at("theirs");
+    let positions: Vec<u64> = scene.proofs.iter().map(|(position, ..)| *position).collect();
+    let mut made = program.make(&scene.log, &theirs, &scene.origin, &positions);
+    if program == Program::Scales {
+        made.proofs = positions
+            .iter()
+            .map(|position| (*position, generated(&theirs, *position)))
+            .collect();
+    }
+    assert_ne!(made.key, scene.key);
+    // The same entries are the same tiles, whoever writes them.
+    let files = flips::files(&scene.log);
+    for file in &files {
+        let bytes = fs::read(scene.log.join(file)).unwrap();
+        let found = fs::read(theirs.join(file));
+        assert!(found.is_ok_and(|found| found == bytes), "{}", file.display());
+    }
+    let policy = |key: &str| Policy::parse(format!("log {key}\nquorum none\n").as_bytes()).unwrap();
+    let (own, other) = (policy(&made.key), policy(&scene.key));
+    let checked = async |folder: &Path, policy| {
+        let report = verify(folder, policy, None, |_| ()).await.unwrap();
+        (report.wrong.is_none(), report.entries)
+    };
+    assert_eq!(checked(&theirs, &own).await, (true, scene.size));
+    assert!(!checked(&theirs, &other).await.0, "the key of another log");
+    // Narrower tiles of smaller sizes may lie there too; no one needs them.
+    for (what, changed) in flips::of_log(&theirs, &files, scene.place.path()) {
+        assert!(!checked(&changed, &own).await.0, "{what}");
+    }
+    let note = fs::read(theirs.join("checkpoint")).unwrap();
+    assert!(own.open(&note).is_ok());
+    for (what, changed) in flips::of_all_bytes(&note) {
+        assert!(own.open(&changed).is_err(), "their checkpoint, {what}");
+    }
+    proofs_are_checked(&scene, &made, &own);
+    on_the_command_line(&scene, &made);
+}
+
+fn proofs_are_checked(scene: &Scene, made: &Made, policy: &Policy) {
+    let holds = |proof: &[u8], entry: &[u8]| {
+        TlogProof::parse(proof).is_ok_and(|proof| proof.verify(entry, policy.logs()).is_ok())
+    };
+    for (position, ours, entry) in &scene.proofs {
+        let proof = made.proofs[position].as_bytes();
+        assert!(holds(proof, entry), "their proof of {position}");
+        assert!(!holds(ours, entry), "signed by another key");
+        for (what, changed) in flips::of_all_bytes(proof) {
+            assert!(!holds(&changed, entry), "their proof, {what}");
+        }
+        for (what, changed) in flips::of_all_bytes(entry) {
+            assert!(!holds(proof, &changed), "the entry, {what}");
+        }
+    }
+}
+
+fn on_the_command_line(scene: &Scene, made: &Made) {
+    let write = |name: &str, bytes: &[u8]| fs::write(scene.at(name), bytes).unwrap();
+    let run = |args: &[&str]| ours(scene.place.path(), args);
+    write("their.vkey", made.key.as_bytes());
+    let key = ["--key", "their.vkey"];
+    let log = |folder: &str| run(&["verify", folder, key[0], key[1]]);
+    assert_eq!((log("theirs"), log("changed-0")), (0, 11));
+    let (position, _, entry) = &scene.proofs[3];
+    let proof = &made.proofs[position];
+    write("their.tlog-proof", proof.as_bytes());
+    write("entry.json", entry);
+    let changed = proof.replacen(&format!("index {position}"), "index 301", 1);
+    write("changed.tlog-proof", changed.as_bytes());
+    let check = |file: &str| run(&["check-proof", file, "--entry", "entry.json", key[0], key[1]]);
+    let codes = (check("their.tlog-proof"), check("changed.tlog-proof"));
+    assert_eq!(codes, (0, 11));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_aics_tlog_is_verified() {
+    makes_what_we_check(Program::Aics).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_tlog_scales_is_verified() {
+    makes_what_we_check(Program::Scales).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_of_go_is_verified() {
+    makes_what_we_check(Program::Go).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tlog_scales_makes_the_proofs_that_we_make() {
+    let scene = Scene::new().await;
+    for (position, proof, _) in &scene.proofs {
+        assert_eq!(generated(&scene.log, *position).as_bytes(), proof);
+    }
+}
+
+#[test]
+fn go_has_tiles_where_we_have_them() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut tiles = Vec::new();
+    for level in [-1, 0, 1, 2, 7] {
+        for index in [0, 1, 999, 1000, 123_456, 999_999, 1_000_000, 1_234_567_890] {
+            tiles.extend([1, 9, 255, 256].map(|width| (level, index, width)));
+        }
+    }
+    let theirs = Program::paths(scratch.path(), &tiles);
+    assert_eq!(theirs.len(), tiles.len());
+    for ((level, index, width), theirs) in tiles.into_iter().zip(theirs) {
+        let level = u8::try_from(level).ok();
+        let ours = LogFile {
+            level,
+            index,
+            width,
+        };
+        assert_eq!(ours.path().unwrap(), theirs);
+    }
+}
