@@ -165,10 +165,7 @@ fn ours(folder: &Path, args: &[&str]) -> i32 {
 /// Proofs of the log that tlog-scales gives on the command line.
 fn generated(log: &Path, position: u64) -> String {
     let mut command = Command::new(foreign::installed("scales").join("bin/tlog-tiles"));
-    command
-        .arg("gen-proof")
-        .arg(log)
-        .arg(position.to_string());
+    command.arg("gen-proof").arg(log).arg(position.to_string());
     String::from_utf8(foreign::done(&mut command).stdout).unwrap()
 }
 
@@ -176,7 +173,11 @@ fn generated(log: &Path, position: u64) -> String {
 async fn makes_what_we_check(program: Program) {
     let scene = Scene::new().await;
     let theirs = scene.at("theirs");
-    let positions: Vec<u64> = scene.proofs.iter().map(|(position, ..)| *position).collect();
+    let positions: Vec<u64> = scene
+        .proofs
+        .iter()
+        .map(|(position, ..)| *position)
+        .collect();
     let mut made = program.make(&scene.log, &theirs, &scene.origin, &positions);
     if program == Program::Scales {
         made.proofs = positions
@@ -190,7 +191,11 @@ async fn makes_what_we_check(program: Program) {
     for file in &files {
         let bytes = fs::read(scene.log.join(file)).unwrap();
         let found = fs::read(theirs.join(file));
-        assert!(found.is_ok_and(|found| found == bytes), "{}", file.display());
+        assert!(
+            found.is_ok_and(|found| found == bytes),
+            "{}",
+            file.display()
+        );
     }
     let policy = |key: &str| Policy::parse(format!("log {key}\nquorum none\n").as_bytes()).unwrap();
     let (own, other) = (policy(&made.key), policy(&scene.key));
