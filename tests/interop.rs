@@ -24,12 +24,15 @@ use foreign::{Cases, Made, Program};
 use rand_core::OsRng;
 use tempfile::TempDir;
 use vitaledger::app::App;
+use vitaledger::audit::evidence::unpack;
 use vitaledger::audit::exported::verify;
 use vitaledger::seal::checkpoint::Checkpoint;
 use vitaledger::seal::cosignature::CosigningKey;
 use vitaledger::seal::entries::LogFile;
 use vitaledger::seal::policy::Policy;
 use vitaledger::seal::proof::TlogProof;
+
+const README: &str = include_str!("../README.md");
 
 /// An exported log of a ledger with more than two full tiles, and what belongs to it.
 struct Scene {
@@ -266,6 +269,122 @@ async fn a_log_of_tlog_scales_is_verified() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_of_go_is_verified() {
     makes_what_we_check(Program::Go).await;
+}
+
+/// Shell lines with these folders first on the path; whether all of them succeed, and what is said.
+fn shell(folder: &Path, first: &[PathBuf], script: &str) -> (bool, String) {
+    let path = std::env::var_os("PATH").unwrap();
+    let path = first.iter().cloned().chain(std::env::split_paths(&path));
+    let mut command = Command::new("bash");
+    let output = command
+        .args(["-euo", "pipefail", "-c", script])
+        .current_dir(folder)
+        .env("PATH", std::env::join_paths(path).unwrap())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env_remove("VITALEDGER_DIR")
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.success(), said)
+}
+
+/// The block of this language that follows a heading.
+fn block<'a>(text: &'a str, heading: &str, language: &str) -> &'a str {
+    let section = text.split_once(heading).unwrap().1;
+    let start = format!("```{language}\n");
+    let body = section.split_once(start.as_str()).unwrap().1;
+    body.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_commands_of_the_readme_run() {
+    let place = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_vitaledger"))
+        .parent()
+        .unwrap();
+    let bins = ["aics", "scales"].map(|name| foreign::installed(name).join("bin"));
+    let path = [program.to_owned(), bins[0].clone(), bins[1].clone()];
+    let run = |script: &str| shell(place.path(), &path, script);
+    let record = "vitaledger record birth source=village office=990101100001 occurred_on=2014-06-01 reported_on=2014-06-03 sex=F";
+    let offices = "code,name_zh,name_en,level,parent\n990101100001,第一社区,Community 1,village,\n";
+    fs::write(place.path().join("offices.csv"), offices).unwrap();
+    let made = run(&format!(
+        "vitaledger init\nvitaledger import offices.csv\nvitaledger checkpoint > kept.note
+         {record} source_record_id=B1 weight_g=3100\n{record} source_record_id=B2 weight_g=3200"
+    ));
+    assert!(made.0, "{}", made.1);
+    let commands = block(README, "## Checked with tools we did not write", "sh");
+    let (installs, commands) = commands.split_once('\n').unwrap();
+    assert!(installs.starts_with("pip install aics-tlog==0.2.1 tlog-scales==0.0.3 "));
+    let (good, said) = run(commands);
+    assert!(good, "{said}");
+    assert_eq!(said.matches("\"ok\": true}\n").count(), 3, "{said}");
+    let whole = README
+        .split_once("Every tile and every entry: `")
+        .unwrap()
+        .1;
+    let whole = whole.split_once('`').unwrap().0;
+    let root = concat!("python3 ", env!("CARGO_MANIFEST_DIR"), "/");
+    let (good, said) = run(&whole.replacen("python3 ", root, 1));
+    assert!(good && said.ends_with(" entries: accepted\n"), "{said}");
+    let check = commands
+        .lines()
+        .find(|line| line.contains("verify-inclusion"));
+    let check = check.unwrap().replace("$position", "$((position + 1))");
+    let position = commands.lines().find(|line| line.starts_with("position="));
+    let (good, said) = run(&format!("{}\n{check}", position.unwrap()));
+    assert!(!good && said.contains("is not included"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_readme_of_a_bundle_names_works() {
+    let place = tempfile::tempdir().unwrap();
+    let ledger = place.path().join("ledger");
+    let facts = harness::make(&ledger).await;
+    let app = App::open(&ledger).await.unwrap();
+    let id = facts.corrected.to_string();
+    let bundle = app.evidence(&id, &[], "", None).await.unwrap();
+    let key = app.verifier_keys[0].to_string();
+    app.close().await;
+    let folder = place.path().join("bundle");
+    for (name, bytes) in unpack(&bundle.bytes).unwrap() {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let readme = fs::read_to_string(folder.join("README.md")).unwrap();
+    let position = bundle.positions[0].to_string();
+    let aics = block(&readme, "## 3. With aics-tlog", "sh")
+        .replace("VKEY", &key)
+        .replace("/N.", &format!("/{position}."))
+        .replace("--index N", &format!("--index {position}"));
+    let bin = foreign::installed("aics").join("bin");
+    fs::write(
+        folder.join("check.go"),
+        block(&readme, "## 4. With Go", "go"),
+    )
+    .unwrap();
+    let checks = || {
+        let mut run = foreign::go();
+        run.args(["run", "check.go", &key, &position]);
+        let go = run.current_dir(&folder).output().unwrap();
+        let said = String::from_utf8_lossy(&go.stdout).into_owned();
+        assert_eq!(go.status.success(), said.starts_with("entry "), "{go:?}");
+        (shell(&folder, &[bin.clone()], &aics).0, go.status.success())
+    };
+    assert_eq!(checks(), (true, true));
+    for (name, from, to) in [
+        (format!("entries/{position}.json"), "3100", "3101"),
+        (format!("proofs/{position}.tlog-proof"), "=\n", "\n"),
+    ] {
+        let path = folder.join(name);
+        let good = fs::read_to_string(&path).unwrap();
+        fs::write(&path, good.replacen(from, to, 1)).unwrap();
+        assert_eq!(checks(), (false, false), "{}", path.display());
+        fs::write(&path, good).unwrap();
+    }
+    assert_eq!(checks(), (true, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]
