@@ -371,7 +371,10 @@ async fn what_the_readme_of_a_bundle_names_works() {
         let go = run.current_dir(&folder).output().unwrap();
         let said = String::from_utf8_lossy(&go.stdout).into_owned();
         assert_eq!(go.status.success(), said.starts_with("entry "), "{go:?}");
-        (shell(&folder, &[bin.clone()], &aics).0, go.status.success())
+        (
+            shell(&folder, std::slice::from_ref(&bin), &aics).0,
+            go.status.success(),
+        )
     };
     assert_eq!(checks(), (true, true));
     for (name, from, to) in [

@@ -18,7 +18,13 @@ const { verifyTLogInclusion } = require("@sigstore/verify/dist/tlog/index.js");
 const WIDTH = 256;
 
 /// A log as the library wants to know it, from a verifier key of type 0x01.
+const authorities = new Map();
 function authority(key) {
+  if (!authorities.has(key)) authorities.set(key, authorityOf(key));
+  return authorities.get(key);
+}
+
+function authorityOf(key) {
   const [, name, id, encoded] = /^([^+]+)\+([0-9a-f]{8})\+(.*)$/.exec(key);
   const typed = Buffer.from(encoded, "base64");
   if (typed[0] !== 1 || typed.length !== 33) throw new Error("not an Ed25519 key");
@@ -32,8 +38,8 @@ function checkpoint(note, key) {
   return head;
 }
 
+/// Whether an entry is in the tree of a checkpoint, whose signature this verifies, too.
 function included(entry, logIndex, hashes, envelope, key) {
-  checkpoint(envelope, key);
   const inclusionProof = { logIndex, hashes, checkpoint: { envelope } };
   verifyTLogInclusion({ canonicalizedBody: entry, inclusionProof }, [authority(key)]);
 }
@@ -43,6 +49,7 @@ function proof(text, entry, key) {
   const [header, index, ...path] = text.slice(0, end).split("\n");
   if (header !== "c2sp.org/tlog-proof@v1" || !/^index [0-9]+$/.test(index)) throw new Error("not a tlog-proof");
   const hashes = path.map((line) => Buffer.from(line, "base64"));
+  checkpoint(text.slice(end + 2), key);
   included(entry, index.slice("index ".length), hashes, text.slice(end + 2), key);
 }
 

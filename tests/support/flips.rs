@@ -29,12 +29,12 @@ pub fn of_content(text: &str, signers: &[&str]) -> Vec<(String, Vec<u8>)> {
         changes.extend(of_line(line.trim_end_matches('\n'), start, signers));
         start += line.len();
     }
-    let change = |(at, byte): Change| {
-        let mut changed = text.as_bytes().to_vec();
-        changed[at] = byte;
-        (format!("character {at}"), changed)
+    let apply = |(at, byte): Change| {
+        let mut copy = text.as_bytes().to_vec();
+        copy[at] = byte;
+        (format!("character {at}"), copy)
     };
-    changes.into_iter().map(change).collect()
+    changes.into_iter().map(apply).collect()
 }
 
 fn of_line(line: &str, start: usize, signers: &[&str]) -> Vec<Change> {

@@ -1,5 +1,5 @@
 //! Programs that are not ours, for a second opinion: `aics-tlog`, `aics-witness` and `tlog-scales`
-//! (PyPI), `@sigstore/verify` (npm), `golang.org/x/mod/sumdb` (Go).
+//! (`PyPI`), `@sigstore/verify` (npm), `golang.org/x/mod/sumdb` (Go).
 //!
 //! What comes in: the folder where `tests/interop/install` put them, in `VITALEDGER_TEST_INTEROP`;
 //! `./test` installs them and sets it. Logs, proofs and checkpoints. What goes out: the verdict of a
@@ -82,16 +82,18 @@ pub fn done(command: &mut Command) -> Output {
 /// The Go tool, with what is installed and nothing else.
 pub fn go() -> Command {
     let folder = installed("go");
-    let mut command = Command::new(folder.join("go/bin/go"));
+    let root = folder.join("tools/go");
+    let mut command = Command::new(root.join("bin/go"));
     command
-        .env("GOROOT", folder.join("go"))
+        .env("GOROOT", root)
         .env("GOPATH", folder.join("path"))
         .env("GOCACHE", folder.join("built"))
+        // Where it counts what it did.
+        .env("XDG_CONFIG_HOME", folder.join("config"))
         .envs([
             ("GO111MODULE", "off"),
             ("GOPROXY", "off"),
             ("GOTOOLCHAIN", "local"),
-            ("GOTELEMETRY", "off"),
             ("CGO_ENABLED", "0"),
             ("GOFLAGS", ""),
             ("GOENV", "off"),
@@ -123,20 +125,19 @@ impl Program {
             }
             Self::Sigstore => {
                 let mut command = Command::new("node");
-                let modules = installed("node");
                 command
-                    .env("VITALEDGER_TEST_NODE", modules)
+                    .env("VITALEDGER_TEST_NODE", installed("node"))
                     .arg(script("verify.mjs"));
                 command
             }
             Self::Go => {
-                let built = scratch.join("checks-of-go");
-                if !built.exists() {
+                let program = scratch.join("checks-of-go");
+                if !program.exists() {
                     let mut build = go();
-                    build.args(["build", "-o"]).arg(&built);
+                    build.args(["build", "-o"]).arg(&program);
                     done(build.arg(script("main.go")));
                 }
-                Command::new(built)
+                Command::new(program)
             }
         }
     }
@@ -160,13 +161,13 @@ impl Program {
 
     /// The paths of tiles (level, index, width; level -1 for entries), as Go's package has them.
     pub fn paths(scratch: &Path, tiles: &[(i32, u64, usize)]) -> Vec<String> {
-        let input: String = tiles
-            .iter()
+        let tiles = tiles.iter();
+        let input: Vec<String> = tiles
             .map(|(level, index, width)| format!("{level} {index} {width}\n"))
             .collect();
         let mut command = Self::Go.command(scratch);
         command.arg("paths");
-        lines(&mut command, scratch, &input)
+        lines(&mut command, scratch, &input.concat())
     }
 }
 
@@ -222,8 +223,8 @@ impl Cases {
     #[track_caller]
     pub fn judged_by(&self, program: Program, scratch: &Path) {
         let texts = self.cases.iter().map(|(_, _, case)| format!("{case}\n"));
-        let input: String = texts.collect();
-        let verdicts = lines(&mut program.command(scratch), scratch, &input);
+        let input: Vec<String> = texts.collect();
+        let verdicts = lines(&mut program.command(scratch), scratch, &input.concat());
         assert_eq!(verdicts.len(), self.cases.len(), "{program:?} stopped");
         let mut wrong = Vec::new();
         for ((what, good, _), verdict) in self.cases.iter().zip(&verdicts) {

@@ -1,4 +1,4 @@
-//! A witness that is not ours: `aics-witness` (PyPI) on a free port of this machine.
+//! A witness that is not ours: `aics-witness` (`PyPI`) on a free port of this machine.
 //!
 //! What comes in: a folder for its key and its state, and the log that it is to know. What goes out:
 //! its key and its address. What may fail: a program that is not installed fails the test. What
@@ -19,7 +19,7 @@ use vitaledger::seal::keys::VerifierKey;
 use crate::foreign::{done, installed};
 
 /// How long a start may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// What it says once it listens.
 const LISTENING: &str = "listening on ";
 
