@@ -4,8 +4,9 @@
     check_scales.py make FOLDER TO ORIGIN AT...  a log of the entries of FOLDER
 
 Proofs come from its own command, `tlog-tiles gen-proof`. Of a checkpoint it verifies what it read
-and writes again, not the bytes that were there: it passes over a line that should be empty, and
-over second spellings of numbers and of base64. What it accepts is signed all the same.
+and writes again, not the bytes that were there: it takes U+000B for the end of a line, passes over
+what stands where the empty line should, and over bits of base64 that mean nothing. What it accepts
+is signed all the same.
 """
 
 import json

@@ -1,10 +1,10 @@
-// Logs, proofs and checkpoints as @sigstore/verify (npm) sees them: what it does with the
-// inclusion proofs of Rekor, done with ours. Cases on standard input, see cases.py; it must run with
-// the folder of node_modules in VITALEDGER_TEST_NODE.
+// Logs, proofs and checkpoints as @sigstore/verify (npm) sees them: what it does with the inclusion
+// proofs of Rekor, by modules of its own that it does not offer to others, done with ours. Cases on
+// standard input, see cases.py; it must run with the folder of node_modules in VITALEDGER_TEST_NODE.
 //
-// It knows no cosignatures, and ignores the lines of witnesses, as the specification allows. The
-// name in a signature line it takes for a regular expression that must be found in the name of the
-// log; the signature is verified whatever it says.
+// It knows no cosignatures, and ignores the lines of witnesses, whatever they say, as the
+// specification allows. The name in a signature line it takes for a regular expression that must be
+// found in the name of the log; the signature is verified all the same.
 
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
