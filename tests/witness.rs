@@ -19,6 +19,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
 use rand_core::OsRng;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -438,4 +441,32 @@ async fn a_kept_note_that_was_changed_or_is_of_another_log_is_found() {
         assert!(wrong.contains(said), "{wrong}");
         fs::write(path(size), &good).unwrap();
     }
+}
+
+/// Some witnesses answer a fork at the very size with 409 and words, as the specification allows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_need_not_name_the_size_at_which_the_log_was_forked() {
+    let folder = TempDir::new().unwrap();
+    let ledger = folder.path().join("ledger");
+    let app = harness::init(&ledger).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let conflict = || async { (StatusCode::CONFLICT, "another root\n") };
+    let router = Router::new().route("/add-checkpoint", post(conflict));
+    let serving = tokio::spawn(async { axum::serve(listener, router).await });
+    let key = CosigningKey::generate(&mut OsRng, "witness.example/w1").unwrap();
+    let (log, key) = (&app.verifier_keys[0], key.witness_key());
+    let text = format!("log {log}\nwitness one {key} http://{address}\nquorum one\n");
+    fs::write(ledger.join("policy"), text).unwrap();
+    // Asked from nothing, it should have said where it is: it is as good as away.
+    let publication = app.publish().await.unwrap().unwrap();
+    assert!(publication.missing[0].contains("does not say its size"));
+    let size = app.store().head().await.unwrap().size;
+    let known = format!("{{\"{key}\":{size}}}");
+    fs::write(ledger.join("cosigned/sizes.json"), known).unwrap();
+    let forked = app.publish().await.unwrap_err();
+    assert_eq!(forked.exit_code(), 11, "{forked}");
+    assert!(forked.to_string().contains("another root"), "{forked}");
+    app.close().await;
+    serving.abort();
 }

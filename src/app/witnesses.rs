@@ -396,10 +396,16 @@ async fn add_checkpoint(
             || Said::Away("its cosignature does not fit".to_owned()),
             Said::Cosigned,
         ),
-        409 => crate::seal::decimal(text.trim_end_matches('\n')).map_or_else(
-            || Said::Away("it does not say its size".to_owned()),
-            Said::At,
-        ),
+        409 => match crate::seal::decimal(text.trim_end_matches('\n')) {
+            Some(size) => Said::At(size),
+            // Asked from the size of the checkpoint itself, it need not name it to say that its
+            // root is another one.
+            None if asked.old_size >= checkpoint.size() => Said::Refused(format!(
+                "at {} entries it knows another root",
+                checkpoint.size()
+            )),
+            None => Said::Away("it does not say its size".to_owned()),
+        },
         422 => Said::Refused(text.trim_end().to_owned()),
         status => Said::Away(format!(
             "it answers {status}: {}",
