@@ -11,9 +11,12 @@ pub mod error;
 pub mod home;
 pub mod importing;
 pub mod keys;
+pub mod late;
+pub mod periods;
 pub mod proofs;
 pub mod reading;
 pub mod records;
+pub mod restatements;
 pub mod restore;
 pub mod witnesses;
 

@@ -14,6 +14,7 @@ mod importing;
 mod keys;
 mod log;
 mod output;
+mod period;
 mod proofs;
 mod record;
 mod registers;
@@ -124,6 +125,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
+        Command::Period { period } => period::run(append().await?, &period, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await
         }

@@ -9,7 +9,9 @@
 //! few; nothing here labels or ranks a person or a birth.
 
 pub mod half_year;
+pub mod periods;
 mod render;
+pub mod restatement;
 
 pub use half_year::HalfYearReport;
 pub use render::Format;
