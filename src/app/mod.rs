@@ -18,6 +18,9 @@ pub mod reading;
 pub mod records;
 pub mod restatements;
 pub mod restore;
+mod return_file;
+pub mod return_status;
+pub mod returns;
 pub mod witnesses;
 
 pub use error::AppError;

@@ -142,6 +142,15 @@ pub enum Command {
         #[command(subcommand)]
         period: super::period::PeriodCommand,
     },
+    /// Statistical returns: draft, submit, see which are missing, compare with the ledger.
+    #[command(
+        after_help = "Examples:\n  vitaledger return draft --office 990101100001 --period 2014-06\n  vitaledger return submit --office 990101100001 --period 2014-06\n  vitaledger return compare --office 990101100001 --period 2014-H1"
+    )]
+    Return {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::returns::ReturnCommand,
+    },
     /// Recompute everything that can be recomputed; exit 11 and the first wrong position if not.
     #[command(
         after_help = "Examples:\n  vitaledger verify\n  vitaledger verify --log-only --since checkpoint-2014-06-30.note\n  vitaledger verify ./exported --key log.vkey\n  vitaledger verify ./exported --policy auditor.policy --since old.note\n\nA folder that export-log wrote (or a mirror fetched) is verified from its files alone,\nwith the log's verifier key or a tlog-policy. --since CHECKPOINT proves that the log\nextends a checkpoint that you kept: a rollback, a fork and a rewritten history are told apart."

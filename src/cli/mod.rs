@@ -19,6 +19,7 @@ mod proofs;
 mod record;
 mod registers;
 mod report;
+mod returns;
 mod show;
 mod trust;
 mod verify;
@@ -126,6 +127,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Period { period } => period::run(append().await?, &period, output).await,
+        Command::Return { command } => returns::run(append().await?, &command, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await
         }

@@ -12,6 +12,7 @@ pub mod half_year;
 pub mod periods;
 mod render;
 pub mod restatement;
+pub mod returns;
 
 pub use half_year::HalfYearReport;
 pub use render::Format;

@@ -100,11 +100,16 @@ fn readings(report: &HalfYearReport) -> Vec<Reading> {
             month.returned,
         ));
     }
-    readings.extend(report.indicators.iter().map(|indicator| Reading {
-        id: indicator.id.to_owned(),
-        title: indicator.title.clone(),
-        shown: indicator.value.clone().or_else(|| indicator.quoted.clone()),
-        exact: indicator.exact,
+    readings.extend(report.indicators.iter().map(|indicator| {
+        // What lacks its data shows no number, and so moves none.
+        let said = indicator.reason.is_none();
+        let value = indicator.value.clone().filter(|_| said);
+        Reading {
+            id: indicator.id.to_owned(),
+            title: indicator.title.clone(),
+            shown: value.or_else(|| indicator.quoted.clone()),
+            exact: indicator.exact.filter(|_| said),
+        }
     }));
     readings
 }
