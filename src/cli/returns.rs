@@ -20,7 +20,7 @@ use crate::report::returns::{Comparison, Draft, Line, LineVerdict};
 pub enum ReturnCommand {
     /// Fill a return from the ledger, as lines of an intake file.
     #[command(
-        after_help = "Examples:\n  vitaledger return draft --office 990101100001 --period 2014-06 > june.csv\n  vitaledger return draft --office 990101100000 --period 2014-06 --as-of 2014-07-03 --json\n\nA village's return counts what happened in the period and had been reported by the day of the\nsubmission; a township's is the sum of its villages' returns, and what differs from the\nledger's own count is said."
+        after_help = "Examples:\n  vitaledger return draft --office 990101100001 --period 2014-06 > june.csv\n  vitaledger return draft --office 990101100000 --period 2014-06 --as-of 2014-07-03 --json\n\nA village's return counts what happened in the period and had been reported by the day of the\nsubmission; a township's is the sum of its villages' returns, and what differs from the\nledger's own count is said. Lines are those that the office sends; all, if it never sent one."
     )]
     Draft(MakeDraft),
     /// Record the lines of a return; again, only what differs, with a reason.
@@ -262,7 +262,8 @@ fn print_status(app: &App, status: &[ReturnStatus], output: &Output) {
             cell(one.completed_on.as_ref()),
             words.text(&format!("return-state-{}", one.state.as_str()), &[]),
             cell(one.late_by.as_ref()),
-            if one.missing.is_empty() {
+            // Of a return that is not there, every line is missing.
+            if one.missing.is_empty() || one.submitted_on.is_none() {
                 "-".to_owned()
             } else {
                 one.missing.join(", ")

@@ -501,3 +501,6 @@ pub fn judged_at(recorded_at: Timestamp, period: Period) -> Timestamp {
     let after = period.last_day().checked_add_days(Days::new(1));
     recorded_at.max(Timestamp::end_of(after.unwrap_or(period.last_day())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 //! missing. What must stay true: a return is judged as it counts, by the day of its submission;
 //! what came later is a restatement and no error of the return.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -113,6 +113,14 @@ impl<'a> Sheets<'a> {
     }
 }
 
+/// The indicators that an office sent in any return: a line that it never sends would be missing
+/// in all others from then on.
+fn form_of(sheets: &Sheets<'_>, office: OfficeCode) -> BTreeSet<String> {
+    let own = sheets.all().filter(|((code, _), _)| *code == office);
+    own.flat_map(|(_, lines)| lines.keys().map(|name| (*name).to_owned()))
+        .collect()
+}
+
 /// The value of a line as a whole number.
 #[must_use]
 pub fn whole(fields: &ReturnFields) -> Option<i128> {
@@ -120,7 +128,8 @@ pub fn whole(fields: &ReturnFields) -> Option<i128> {
 }
 
 impl Draft {
-    /// Fills a return from what is current in the snapshot.
+    /// Fills a return from what is current in the snapshot, with the lines that the office sends;
+    /// with all that are counted, when it never sent one.
     #[must_use]
     pub fn fill(
         snapshot: &Snapshot,
@@ -137,7 +146,9 @@ impl Draft {
         let missing: Vec<OfficeCode> = missing
             .filter(|code| sheets.lines(*code, period).is_none())
             .collect();
-        let lines = COUNTED.iter().filter_map(|name| {
+        let form = form_of(&sheets, office);
+        let used = |name: &&&str| form.is_empty() || form.contains(**name);
+        let lines = COUNTED.iter().filter(used).filter_map(|name| {
             let own_count = own.get(name).copied().unwrap_or_default();
             if sum_of.is_empty() {
                 return Some(DraftLine {
@@ -416,3 +427,6 @@ pub fn totals(lines: &[Line]) -> BTreeMap<String, Total> {
     }
     totals
 }
+
+#[cfg(test)]
+mod tests;
