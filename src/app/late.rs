@@ -63,6 +63,14 @@ pub struct AfterClose {
     pub period: Period,
 }
 
+/// The periods that were ever closed, and the offices.
+pub struct Closes {
+    lives: Vec<PeriodLife>,
+    /// One for each, from its first close on.
+    pinned: Vec<Pinned>,
+    offices: OfficeDirectory,
+}
+
 /// Steps that wait for their facts, with the periods that they may concern.
 type Waiting = Vec<(Step, Vec<usize>)>;
 
@@ -117,7 +125,9 @@ impl App {
                     tracker.offices().insert(change.after.clone());
                 }
                 let asked: Vec<Pinned> = of.iter().map(|index| pinned[*index]).collect();
-                let moved = tracker.step(&step, &asked).map_err(unwritable)?;
+                let moved = tracker
+                    .step(&step, &asked)
+                    .map_err(|error| unwritable(&error))?;
                 let moved = of.into_iter().zip(moved);
                 late.extend(
                     moved
@@ -138,6 +148,20 @@ impl App {
         Ok(late)
     }
 
+    /// What [`Self::after_a_close`] needs to know; it holds until a period is closed or opened.
+    ///
+    /// # Errors
+    /// When the store fails, or an entry is no event of a period.
+    pub async fn closes(&self) -> Result<Closes, AppError> {
+        let lives = self.period_lives(u64::MAX).await?;
+        let (lives, pinned) = lives.into_iter().filter_map(first_close).unzip();
+        Ok(Closes {
+            lives,
+            pinned,
+            offices: self.offices(u64::MAX).await?,
+        })
+    }
+
     /// Which of these entries moved a count of a period that was closed when they came, by
     /// position. Only public fields are looked at, so that it can stand in a list: of a payment,
     /// whether it fell into the period; of a birth date, the year.
@@ -146,12 +170,16 @@ impl App {
     /// When the store fails, or an entry is none.
     pub async fn after_a_close(
         &self,
+        closes: &Closes,
         entries: &[StoredEntry],
     ) -> Result<HashMap<Position, Vec<AfterClose>>, AppError> {
+        let Closes {
+            lives,
+            pinned,
+            offices,
+        } = closes;
         let mut marks = HashMap::new();
-        let lives = self.period_lives(u64::MAX).await?;
-        let closed: Vec<(&PeriodLife, Pinned)> = lives.iter().filter_map(first_close).collect();
-        let from = closed.iter().map(|(_, pinned)| pinned.from).min();
+        let from = pinned.iter().map(|one| one.from).min();
         let mut rows = Vec::new();
         for stored in entries {
             if from.is_some_and(|from| stored.position >= from) {
@@ -161,9 +189,7 @@ impl App {
         if rows.is_empty() {
             return Ok(marks);
         }
-        let offices = self.offices(u64::MAX).await?;
-        let pinned: Vec<Pinned> = closed.iter().map(|(_, pinned)| *pinned).collect();
-        let concerning = Concerning::new(&pinned, [&offices, &offices]);
+        let concerning = Concerning::new(pinned, [offices, offices]);
         let targets = Targets::default();
         let mut tracker = Tracker::new(offices.clone(), [], &targets);
         let changed = rows.iter().filter(|row| row.version > 1);
@@ -180,9 +206,11 @@ impl App {
                 guess_facts(state);
             }
             let mut of = concerning.of(&step);
-            of.retain(|index| closed[*index].0.state_at(row.position) == PeriodState::Closed);
+            of.retain(|index| lives[*index].state_at(row.position) == PeriodState::Closed);
             let asked: Vec<Pinned> = of.iter().map(|index| pinned[*index]).collect();
-            let moved = tracker.step(&step, &asked).map_err(unwritable)?;
+            let moved = tracker
+                .step(&step, &asked)
+                .map_err(|error| unwritable(&error))?;
             for (one, moved) in asked.into_iter().zip(moved) {
                 if !moved.is_empty() || is_payment_of(&step, one.period) {
                     let (office, period) = (one.office, one.period);
@@ -258,7 +286,7 @@ impl App {
                     snapshot.recorded_at = judged_at(snapshot.recorded_at, one.period);
                     Counts::of(snapshot, one.office, one.period, &targets)
                 });
-                let moved = counts_moved(&was, &is).map_err(unwritable)?;
+                let moved = counts_moved(&was, &is).map_err(|error| unwritable(&error))?;
                 if !moved.is_empty() {
                     late.push(Late {
                         pinned: index,
@@ -298,17 +326,17 @@ impl App {
     }
 }
 
-fn unwritable(error: serde_json::Error) -> AppError {
+fn unwritable(error: &serde_json::Error) -> AppError {
     AppError::Integrity(format!("counts cannot be written: {error}"))
 }
 
 /// A period with the entries since its first close.
-fn first_close(life: &PeriodLife) -> Option<(&PeriodLife, Pinned)> {
-    let (act, _) = life.closes().next()?;
+fn first_close(life: PeriodLife) -> Option<(PeriodLife, Pinned)> {
+    let from = life.closes().next()?.0.position + 1;
     let pinned = Pinned {
         office: life.office,
         period: life.period,
-        from: act.position + 1,
+        from,
     };
     Some((life, pinned))
 }

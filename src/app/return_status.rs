@@ -123,6 +123,8 @@ impl App {
                 if lines.is_none() && !is_own_month {
                     continue;
                 }
+                let positions = lines.into_iter().flat_map(Lines::values);
+                let newest = positions.map(|(row, _)| row.position).max();
                 let missing = usual(&sheets, office.code, period, lines);
                 let days = lines.into_iter().flat_map(Lines::values);
                 let days: Vec<NaiveDate> = days
@@ -141,7 +143,10 @@ impl App {
                     late_by: None,
                     state: ReturnState::Awaited,
                     missing,
-                    as_of: self.as_of_lines(lines).await?,
+                    as_of: match newest {
+                        Some(position) => self.counted_from(position).await?,
+                        None => None,
+                    },
                 };
                 status.push(judged(one, &calendar, today));
             }

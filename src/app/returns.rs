@@ -6,7 +6,7 @@
 //! and has no reason, a file with lines of another office. What must stay true: a second
 //! submission of the same records nothing; no sealed field is opened for counting.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
@@ -314,15 +314,12 @@ impl App {
         Ok(Command::Record(Box::new(draft)))
     }
 
-    /// The last entry that lines say they were counted from.
-    pub(super) async fn as_of_lines(
+    /// The last entry that a line says it was counted from.
+    pub(super) async fn counted_from(
         &self,
-        lines: Option<&Lines<'_>>,
+        position: Position,
     ) -> Result<Option<Position>, AppError> {
-        let Some((row, _)) = lines.and_then(|lines| lines.values().next()) else {
-            return Ok(None);
-        };
-        let stored = self.ledger.store.entry(row.position).await?;
+        let stored = self.ledger.store.entry(position).await?;
         let entry = stored
             .as_ref()
             .and_then(|one| Entry::parse(&one.bytes).ok());
@@ -344,20 +341,22 @@ impl App {
         let mut lines = Counter::new(&snapshot, office).lines(period);
         // What does not fit the ledger now may have fitted it when it was counted.
         let sheets = Sheets::of(&snapshot);
-        let wrong = |line: &&crate::report::returns::Line| line.verdict == LineVerdict::Error;
-        let periods: BTreeSet<Period> =
-            lines.iter().filter(wrong).map(|line| line.period).collect();
-        for of in periods {
-            let sent = sheets.lines(office, of);
-            let first = sent.into_iter().flat_map(Lines::values);
-            let first = first.map(|(row, _)| row.position).min().unwrap_or_default();
-            let counted = self.as_of_lines(sent).await?.map(|position| position + 1);
-            let then = self
-                .public_snapshot(counted.unwrap_or(first).min(size))
-                .await?;
+        let mut wrong: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (index, line) in lines.iter().enumerate() {
+            if line.verdict == LineVerdict::Error {
+                let own = sheets.lines(office, line.period);
+                let positions = own.into_iter().flat_map(Lines::values);
+                let first = positions.map(|(row, _)| row.position).min();
+                let counted = self.counted_from(line.position).await?;
+                let then = counted.map_or(first.unwrap_or_default(), |position| position + 1);
+                wrong.entry(then.min(size)).or_default().push(index);
+            }
+        }
+        for (then, indexes) in wrong {
+            let then = self.public_snapshot(then).await?;
             let mut then = Counter::new(&then, office);
-            for line in lines.iter_mut().filter(|line| line.period == of) {
-                then.excuse(line);
+            for index in indexes {
+                then.excuse(&mut lines[index]);
             }
         }
         Ok(Comparison {

@@ -57,6 +57,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         office,
         offices: app.offices(head.size).await?,
     };
+    let mut closes = app.closes().await?;
     let mut from = args.from;
     let mut left = args.limit.unwrap_or(u64::MAX);
     loop {
@@ -65,7 +66,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         let marks = if output.json {
             HashMap::new()
         } else {
-            app.after_a_close(&entries).await?
+            app.after_a_close(&closes, &entries).await?
         };
         for stored in &entries {
             from = stored.position + 1;
@@ -79,6 +80,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         }
         if entries.is_empty() {
             app.ledger.store.grown(from, WAIT).await?;
+            closes = app.closes().await?;
         }
     }
     app.close().await;

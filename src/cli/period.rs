@@ -24,7 +24,7 @@ pub enum PeriodCommand {
     Open(Which),
     /// Close it: its figures are final. Later entries are recorded and show as a restatement.
     #[command(
-        after_help = "Examples:\n  vitaledger period close --office 990101100001 --period 2014-06\n  vitaledger period close --office 990101100000 --period 2014-H1 --as-of checkpoint\n\nThe log is sealed, and its position, size and root are pinned in the entry. A period closes\nafter its last day, by the ledger's time."
+        after_help = "Examples:\n  vitaledger period close --office 990101100001 --period 2014-06\n  vitaledger period close --office 990101100000 --period 2014-H1 --as-of checkpoint\n\nThe log is sealed, and its position, size and root are pinned in the entry. A period closes\nafter its last day, by the ledger's time (UTC)."
     )]
     Close(Close),
     /// Open a closed period again; two people and a reason.

@@ -55,7 +55,7 @@ async fn show(app: &App, args: &Show, output: &Output) -> Result<(), AppError> {
             bytes: life.bytes.clone(),
         })
         .collect();
-    let marks = app.after_a_close(&entries).await?;
+    let marks = app.after_a_close(&app.closes().await?, &entries).await?;
     if output.json {
         output.data(&json(app, &history, &marks, args.unseal).to_string());
         return Ok(());

@@ -116,6 +116,7 @@ impl PeriodLife {
     }
 
     /// Every close, with what it pinned.
+    #[must_use]
     pub fn closes(&self) -> impl DoubleEndedIterator<Item = (&Act, &Pin)> {
         self.acts.iter().filter_map(|act| match &act.did {
             Did::Closed(pin) => Some((act, pin)),

@@ -300,11 +300,11 @@ fn flatten(path: &str, value: &serde_json::Value, into: &mut BTreeMap<String, St
         }
         serde_json::Value::Array(members) => {
             for (index, member) in members.iter().enumerate() {
-                let texts = member
+                let mut texts = member
                     .as_object()
                     .into_iter()
                     .flat_map(|object| object.values());
-                let named = texts.filter_map(serde_json::Value::as_str).next();
+                let named = texts.find_map(serde_json::Value::as_str);
                 let index = index.to_string();
                 flatten(&below(named.unwrap_or(&index)), member, into);
             }

@@ -153,10 +153,9 @@ fn judge(book: &Book, start: &Snapshot, pinned: &Pinned) -> Vec<(Position, Vec<C
         .iter()
         .filter(|step| step.position >= pinned.from);
     late.filter_map(|step| {
-        let states = step.states();
-        let asked = states
-            .map(|state| may_count(&state.row.fields, pinned.period))
-            .any(|may| may);
+        let asked = step
+            .states()
+            .any(|state| may_count(&state.row.fields, pinned.period));
         let asked: &[Pinned] = if asked { &[*pinned] } else { &[] };
         let moved = tracker.step(step, asked).unwrap().pop().unwrap_or_default();
         (!moved.is_empty()).then_some((step.position, moved))
@@ -165,10 +164,6 @@ fn judge(book: &Book, start: &Snapshot, pinned: &Pinned) -> Vec<(Position, Vec<C
 }
 
 fn named(moved: &[(Position, Vec<CountMoved>)]) -> Vec<(Position, Vec<&str>)> {
-    let names = |counts: &'_ [CountMoved]| -> Vec<String> {
-        counts.iter().map(|one| one.count.clone()).collect()
-    };
-    let _ = names;
     moved
         .iter()
         .map(|(at, counts)| (*at, counts.iter().map(|one| one.count.as_str()).collect()))
@@ -495,7 +490,7 @@ fn state(seeds: Seeds) -> State {
 }
 
 /// What may be proposed: a record, or a change of the record of that number.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Proposed {
     Record(Seeds),
     Correct(usize, Seeds),
@@ -592,10 +587,14 @@ proptest! {
         let of = [VILLAGES[0], VILLAGES[1], TOWNSHIP][of];
         let when = ["2014", "2014-H1", "2014-02", "2014S"][when];
         let mut book = Book::default();
-        base.into_iter().for_each(|one| book.take(one));
+        for one in base {
+            book.take(one);
+        }
         let start = book.snapshot();
         let pinned = Pinned { from: book.entries, ..pinned(of, when) };
-        late.into_iter().for_each(|one| book.take(one));
+        for one in late {
+            book.take(one);
+        }
         let end = book.snapshot();
 
         let targets = Targets::default();
