@@ -24,6 +24,7 @@ use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::record::{Draft as RecordDraft, cells_of};
 use crate::model::schema::RecordKind;
+use crate::registers::row::RegisterRow;
 use crate::registers::snapshot::Snapshot;
 use crate::report::returns::{Comparison, Counter, Draft, LineVerdict, Lines, Sheets, totals};
 
@@ -262,6 +263,34 @@ impl App {
                 command: None,
             });
         }
+        let line = SubmittedLine {
+            answer: "corrected",
+            position: known.position,
+            ..line
+        };
+        let Some(reason) = reason else {
+            // Refused as a whole, when all lines are known.
+            return Ok(Planned {
+                line,
+                command: None,
+            });
+        };
+        let cells = self.corrected_cells(known, submitted, row).await?;
+        let command = Some(Command::Correct {
+            record_id: known.record_id,
+            draft: Box::new(read(&cells)?),
+            reason: reason.to_owned(),
+        });
+        Ok(Planned { line, command })
+    }
+
+    /// The cells of a line that was submitted, with those of the new one in their place.
+    async fn corrected_cells(
+        &self,
+        known: &RegisterRow,
+        submitted: &ReturnFields,
+        row: &Values,
+    ) -> Result<Vec<String>, AppError> {
         let record_id = known.record_id;
         let history = self.ledger.history(record_id).await?;
         let history = history
@@ -269,28 +298,19 @@ impl App {
         if let Some(erasure) = history.erased_by {
             return Err(Refusal::Erased(erasure).into());
         }
-        let state = AnyFields::Return((*submitted).clone());
-        let mut cells = cells_of(KIND, &state, |slot| {
+        let state = AnyFields::Return(submitted.clone());
+        let mut cells = cells_of(RecordKind::Return, &state, |slot| {
             history.value(slot).map(|text| text.to_string())
         });
+        // It stays the record that it is, and keeps its remark unless there is another.
         let mut changed = row.clone();
-        changed.retain(|name, _| name != "source_record_id" && name != "remark");
-        place(KIND, &mut cells, &changed)?;
-        let line = SubmittedLine {
-            answer: "corrected",
-            position: known.position,
-            ..line
-        };
-        let command = reason
-            .map(|reason| {
-                Ok::<_, AppError>(Command::Correct {
-                    record_id,
-                    draft: Box::new(read(&cells)?),
-                    reason: reason.to_owned(),
-                })
-            })
-            .transpose()?;
-        Ok(Planned { line, command })
+        changed.retain(|name, value| match name.as_str() {
+            "source_record_id" => false,
+            "remark" => !value.is_empty(),
+            _ => true,
+        });
+        place(RecordKind::Return, &mut cells, &changed)?;
+        Ok(cells)
     }
 
     /// Records a line. Where a record of its number was withdrawn, it takes the next number.

@@ -26,6 +26,7 @@ mod verify;
 mod witness;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -104,19 +105,12 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             simulated_clock,
             origin,
         } => {
-            let app = App::init(
-                &folder,
-                &InitOptions {
-                    simulated_clock,
-                    origin,
-                    store: store.clone(),
-                },
-            )
-            .await?;
-            output.note_clock(&app);
-            init_done(&app, output);
-            app.close().await;
-            Ok(())
+            let options = InitOptions {
+                simulated_clock,
+                origin,
+                store: store.clone(),
+            };
+            init(&folder, &options, output).await
         }
         Command::Import(args) => importing::run(append().await?, &args, output).await,
         Command::Record(args) => record::record(append().await?, &args, output).await,
@@ -151,6 +145,14 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             Ok(())
         }
     }
+}
+
+async fn init(folder: &Path, options: &InitOptions, output: &Output) -> Result<(), AppError> {
+    let app = App::init(folder, options).await?;
+    output.note_clock(&app);
+    init_done(&app, output);
+    app.close().await;
+    Ok(())
 }
 
 fn init_done(app: &App, output: &Output) {

@@ -328,6 +328,11 @@ fn print_comparison(app: &App, found: &Comparison, output: &Output) {
         "verdict",
     ]);
     table(&headings, &rows, output);
+    print_totals(found, &words, output);
+}
+
+/// Sums over all periods, and what they come to.
+fn print_totals(found: &Comparison, words: &Words, output: &Output) {
     output.data(&format!("\n{}", words.text("return-totals", &[])));
     let rows: Vec<Vec<String>> = found
         .totals

@@ -173,62 +173,24 @@ fn named(moved: &[(Position, Vec<CountMoved>)]) -> Vec<(Position, Vec<&str>)> {
 #[test]
 fn a_late_report_that_counts_nowhere_in_the_period_is_none() {
     let mut book = Book::default();
-    let (village, hospital) = (Source::Village, Source::Hospital);
-    let first = book.record(birth(
-        VILLAGES[0],
-        village,
-        Sex::Male,
-        "2014-06-03",
-        "2014-06-05",
-        3000,
-    ));
+    let village =
+        |of, on, reported, weight_g| birth(of, Source::Village, Sex::Male, on, reported, weight_g);
+    let own = VILLAGES[0];
+    let first = book.record(village(own, "2014-06-03", "2014-06-05", 3000));
     let start = book.snapshot();
     let pinned = Pinned {
         from: book.entries,
-        ..pinned(VILLAGES[0], "2014-06")
+        ..pinned(own, "2014-06")
     };
     // A weight, the hospital's copy, a birth of July, a birth of May, one of another village.
-    let corrected = birth(
-        VILLAGES[0],
-        village,
-        Sex::Male,
-        "2014-06-03",
-        "2014-06-05",
-        3100,
-    );
+    let corrected = village(own, "2014-06-03", "2014-06-05", 3100);
     book.put(first, Change::Corrected, Some(corrected));
-    book.record(birth(
-        VILLAGES[0],
-        hospital,
-        Sex::Male,
-        "2014-06-03",
-        "2014-07-05",
-        3000,
-    ));
-    book.record(birth(
-        VILLAGES[0],
-        village,
-        Sex::Male,
-        "2014-07-01",
-        "2014-07-05",
-        3000,
-    ));
-    book.record(birth(
-        VILLAGES[0],
-        village,
-        Sex::Male,
-        "2014-05-31",
-        "2014-07-05",
-        3000,
-    ));
-    book.record(birth(
-        VILLAGES[1],
-        village,
-        Sex::Male,
-        "2014-06-09",
-        "2014-07-05",
-        3000,
-    ));
+    let (on, reported) = ("2014-06-03", "2014-07-05");
+    let copy = birth(own, Source::Hospital, Sex::Male, on, reported, 3000);
+    book.record(copy);
+    book.record(village(own, "2014-07-01", reported, 3000));
+    book.record(village(own, "2014-05-31", reported, 3000));
+    book.record(village(VILLAGES[1], "2014-06-09", reported, 3000));
     assert_eq!(named(&judge(&book, &start, &pinned)), []);
     // The same for the township: the other village's birth counts for it.
     let pinned = Pinned {
@@ -406,6 +368,32 @@ const fn source(a: u8) -> Source {
     }
 }
 
+fn money((_, of, _, delay, a): Seeds, on: NaiveDate, reported: NaiveDate) -> State {
+    let flows = [
+        Flow::Entitlement,
+        Flow::Payment,
+        Flow::Reversal,
+        Flow::Appropriation,
+    ];
+    let flow = flows[usize::from(delay % 4)];
+    let (scheme, by) = if flow == Flow::Appropriation {
+        ("programme_funding", Source::Finance)
+    } else {
+        ("family_support", source(a))
+    };
+    unsealed(AnyFields::Disbursement(DisbursementFields {
+        flow: Some(flow),
+        source: Some(by),
+        scheme: Some(Slug(scheme.to_owned())),
+        period: Some(Period::Year(2014)),
+        amount_fen: Some(Fen(i64::from(delay) * 100)),
+        office: Some(office(VILLAGES[usize::from(of) % 2])),
+        occurred_on: Some(on),
+        reported_on: Some(reported),
+        approved_by: None,
+    }))
+}
+
 fn state(seeds: Seeds) -> State {
     let (kind, of, on, delay, a) = seeds;
     let start = day("2013-12-01");
@@ -437,32 +425,7 @@ fn state(seeds: Seeds) -> State {
             submitted_on: Some(reported),
             ..ReturnFields::default()
         })),
-        5 | 6 => {
-            let flows = [
-                Flow::Entitlement,
-                Flow::Payment,
-                Flow::Reversal,
-                Flow::Appropriation,
-            ];
-            let flow = flows[usize::from(delay % 4)];
-            let programme = flow == Flow::Appropriation;
-            let scheme = if programme {
-                "programme_funding"
-            } else {
-                "family_support"
-            };
-            unsealed(AnyFields::Disbursement(DisbursementFields {
-                flow: Some(flow),
-                source: if programme { Some(Source::Finance) } else { by },
-                scheme: Some(Slug(scheme.to_owned())),
-                period: Some(Period::Year(2014)),
-                amount_fen: Some(Fen(i64::from(delay) * 100)),
-                office: Some(own),
-                occurred_on: Some(on),
-                reported_on: Some(reported),
-                approved_by: None,
-            }))
-        }
+        5 | 6 => money(seeds, on, reported),
         7 => {
             let mut state = unsealed(AnyFields::PregnancyLoss(PregnancyLossFields {
                 month: Some(Period::parse(&on.format("%Y-%m").to_string()).unwrap()),

@@ -244,40 +244,16 @@ fn what_came_later_is_no_error_of_the_return() {
     birth(&mut snapshot, FIRST, village, "2014-02-01", "2014-02-02");
     birth(&mut snapshot, FIRST, village, "2014-02-28", "2014-03-09");
     birth(&mut snapshot, SECOND, village, "2014-02-10", "2014-02-10");
-    line(&mut snapshot, FIRST, "2014-02", "births", "1", "2014-03-01");
-    line(&mut snapshot, FIRST, "2014-02", "deaths", "1", "2014-03-01");
-    line(
-        &mut snapshot,
-        FIRST,
-        "2014-02",
-        "marriages",
-        "0",
-        "2014-03-01",
-    );
-    line(
-        &mut snapshot,
-        FIRST,
-        "2014-02",
-        "satisfaction",
-        "91.5",
-        "2014-03-01",
-    );
-    line(
-        &mut snapshot,
-        SECOND,
-        "2014-02",
-        "births",
-        "1",
-        "2014-03-01",
-    );
-    line(
-        &mut snapshot,
-        TOWNSHIP,
-        "2014-02",
-        "births",
-        "2",
-        "2014-03-03",
-    );
+    for (of, indicator, value, on) in [
+        (FIRST, "births", "1", "2014-03-01"),
+        (FIRST, "deaths", "1", "2014-03-01"),
+        (FIRST, "marriages", "0", "2014-03-01"),
+        (FIRST, "satisfaction", "91.5", "2014-03-01"),
+        (SECOND, "births", "1", "2014-03-01"),
+        (TOWNSHIP, "births", "2", "2014-03-03"),
+    ] {
+        line(&mut snapshot, of, "2014-02", indicator, value, on);
+    }
     let lines = Counter::new(&snapshot, office(FIRST)).lines(period("2014-H1"));
     let seen: Vec<_> = lines
         .iter()
