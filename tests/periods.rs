@@ -335,6 +335,43 @@ async fn residents_count_by_their_sealed_dates_and_an_erased_reason_is_said_to_b
     assert!(figures(&found).contains(&("births", "2", "1")));
 }
 
+#[tokio::test]
+async fn a_pregnancy_loss_is_named_for_the_township_alone() {
+    let ledger = Ledger::simulated().await;
+    reports(&ledger).await;
+    ledger.birth("B4", FIRST, "2014-07-01", "2014-07-02").await;
+    ledger.open_and_close(FIRST, "2014-06").await;
+    ledger.open_and_close(TOWNSHIP, "2014-06").await;
+    let pairs = [
+        ("source_record_id", "L1"),
+        ("source", "village"),
+        ("office", FIRST),
+        ("occurred_on", "2014-06-09"),
+        ("reported_on", "2014-07-09"),
+        ("gestation_days", "150"),
+    ];
+    let loss = ledger.record(RecordKind::PregnancyLoss, &pairs).await;
+    let own = ledger.restatement(FIRST, "2014-06").await;
+    assert_eq!(figures(&own), [("pregnancy_losses", "0", "1")]);
+    assert_eq!(
+        (own.entries.len(), own.notes[0].id),
+        (0, "losses_not_named")
+    );
+    assert!(
+        !serde_json::to_string(&own)
+            .unwrap()
+            .contains("pregnancy_loss\"")
+    );
+    let above = ledger.restatement(TOWNSHIP, "2014-06").await;
+    assert_eq!((positions(&above), above.notes.len()), (vec![loss], 0));
+    // In a list it is marked for the township's period, which its entry names anyway.
+    let entries = ledger.app.store().entries(loss, 1).await.unwrap();
+    let closes = ledger.app.closes().await.unwrap();
+    let marks = ledger.app.after_a_close(&closes, &entries).await.unwrap();
+    assert_eq!(marks[&loss].len(), 1);
+    assert_eq!(marks[&loss][0].office, office(TOWNSHIP));
+}
+
 #[test]
 fn the_commands_tell_what_moved() {
     let home = Home::empty();

@@ -147,8 +147,16 @@ impl App {
             snapshot.recorded_at = judged_at(snapshot.recorded_at, period);
             reports.push(HalfYearReport::build(&snapshot, office, period, &targets)?);
         }
+        let figures = moved(&reports[0], &reports[1]);
         let late = self.late_entries(&registers, &[pinned], size).await?;
+        let offices = self.offices(size).await?;
         let known = self.known_office(office, size).await?;
+        let mut entries = self.causes(&life, late).await?;
+        let mut notes = reports.pop().map_or_else(Vec::new, |report| report.notes);
+        notes.retain(|note| note.id == "age_not_known");
+        if offices.township_of(office) != office {
+            notes.extend(without_losses(&mut entries));
+        }
         Ok(Restatement {
             format: "vitaledger-restatement/1",
             office,
@@ -161,15 +169,10 @@ impl App {
             closed_by: act.actor.clone(),
             position: size.saturating_sub(1),
             simulated_clock: self.ledger.simulated,
-            figures: moved(&reports[0], &reports[1]),
-            entries: self.causes(&life, late).await?,
+            figures,
+            entries,
             reopenings: reopenings(&life, act.position),
-            notes: reports[1]
-                .notes
-                .iter()
-                .filter(|note| note.id == "age_not_known")
-                .cloned()
-                .collect(),
+            notes,
         })
     }
 
@@ -309,6 +312,15 @@ fn close_of(life: &PeriodLife, close: Option<u64>) -> Result<(u64, &Act, &Pin), 
         })
     })?;
     Ok((number, act, pin))
+}
+
+/// Takes out entries of pregnancy losses: which office below the township reported one is sealed,
+/// and naming it in that office's restatement would tell.
+fn without_losses(entries: &mut Vec<Cause>) -> Option<Note> {
+    let before = entries.len();
+    entries.retain(|cause| cause.kind != RecordKind::PregnancyLoss.as_str());
+    let taken = before - entries.len();
+    (taken > 0).then(|| Note::new("losses_not_named", &[("entries", &taken.to_string())]))
 }
 
 fn reopenings(life: &PeriodLife, after: Position) -> Vec<Reopening> {

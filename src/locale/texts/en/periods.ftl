@@ -13,6 +13,7 @@ restatement-back = Entries moved counts, but every figure is again as it was at 
 restatement-figures = Figures that moved
 restatement-entries = Entries that moved them
 restatement-reopened = opened again at position { $position }, { $at }, by { $actor } and { $second }
+note-losses_not_named = { $entries } entries of pregnancy losses are not named: below the township it is sealed which office reported one.
 restatement-reason = reason: { $reason }
 column-before = At the close
 column-after = Now

@@ -13,6 +13,7 @@ restatement-back = 有条目改变过计数，但各项数字现与结账时相�
 restatement-figures = 变动的数字
 restatement-entries = 引起变动的条目
 restatement-reopened = 于位置 { $position }（{ $at }）由 { $actor } 和 { $second } 重新开放
+note-losses_not_named = 另有 { $entries } 条孕情消失条目未列出：乡镇以下由哪个单位上报属密封内容。
 restatement-reason = 理由：{ $reason }
 column-before = 结账时
 column-after = 现在
