@@ -29,7 +29,7 @@
 //! | [`registers`] | [`registers::Registers`] |
 //! | [`indicators`] | [`indicators::DEFINITIONS`]; texts are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
-//! | [`report`] | [`report::HalfYearReport`] |
+//! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |
 //! | [`http`] | [`http::witness`]: a witness that others ask |

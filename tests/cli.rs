@@ -482,8 +482,14 @@ fn every_command_explains_itself_with_examples() {
         (!name.is_empty() && name != "help").then_some(name)
     });
     let mut names: Vec<Vec<&str>> = names.map(|name| vec![name]).collect();
-    assert_eq!(names.len(), 24, "{names:?}");
+    assert_eq!(names.len(), 26, "{names:?}");
     names.push(vec!["report", "half-year"]);
+    for name in ["open", "close", "reopen", "status", "restatements"] {
+        names.push(vec!["period", name]);
+    }
+    for name in ["draft", "submit", "status", "compare"] {
+        names.push(vec!["return", name]);
+    }
     names.push(vec!["keys", "show"]);
     names.push(vec!["witness", "init"]);
     names.push(vec!["witness", "serve"]);

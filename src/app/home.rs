@@ -328,6 +328,7 @@ impl App {
         Context {
             actor: self.actor.clone(),
             import_id: None,
+            as_of: None,
             until,
         }
     }

@@ -28,7 +28,7 @@ use crate::seal::sealer::SealError;
 use crate::seal::state::SignedState;
 
 /// Records whose sealed fields are opened at once.
-const BATCH: usize = 2048;
+pub(super) const BATCH: usize = 2048;
 
 /// A moment in the history of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +120,8 @@ impl App {
             .collect();
         for ids in losses.chunks(BATCH) {
             for history in self.histories(ids, size).await? {
-                if let Some(facts) = loss_facts(&history) {
+                let value = |slot| history.value(slot).map(|text| text.as_str());
+                if let Some(facts) = loss_facts(value) {
                     snapshot.losses.insert(history.record_id, facts);
                 }
             }
@@ -129,7 +130,11 @@ impl App {
     }
 
     /// The histories of records up to a number of entries, opened.
-    async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
+    pub(super) async fn histories(
+        &self,
+        ids: &[Uuid],
+        size: u64,
+    ) -> Result<Vec<RecordHistory>, AppError> {
         match self.read_histories(ids, size).await {
             // Perhaps rotated out between the reading of the rows and their opening.
             Err(AppError::History(error)) if error.is_of_a_key_that_is_gone() => {
@@ -255,8 +260,9 @@ impl App {
     }
 }
 
-fn loss_facts(history: &RecordHistory) -> Option<LossFacts> {
-    let value = |name| history.value(Slot::must(name)).map(|text| text.as_str());
+/// The facts of a pregnancy loss from the values of its slots.
+pub(super) fn loss_facts<'v>(value: impl Fn(Slot) -> Option<&'v str>) -> Option<LossFacts> {
+    let value = |name| value(Slot::must(name));
     let date = |name| value(name).and_then(|text: &str| parse_date(text));
     let (occurred_on, reported_on): (NaiveDate, NaiveDate) =
         (date("occurred_on")?, date("reported_on")?);

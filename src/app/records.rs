@@ -17,7 +17,11 @@ use crate::model::schema::RecordKind;
 pub type Values = BTreeMap<String, String>;
 
 /// Puts named values in the order of the columns of a kind.
-fn place(kind: RecordKind, cells: &mut [String], values: &Values) -> Result<(), AppError> {
+pub(super) fn place(
+    kind: RecordKind,
+    cells: &mut [String],
+    values: &Values,
+) -> Result<(), AppError> {
     for (name, value) in values {
         let index = kind
             .columns()

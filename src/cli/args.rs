@@ -63,7 +63,8 @@ pub struct Arguments {
     pub command: Command,
 }
 
-fn actor(text: &str) -> Result<String, String> {
+/// Reads the pseudonym of somebody who acts.
+pub fn actor(text: &str) -> Result<String, String> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
         return Err(
@@ -140,6 +141,24 @@ pub enum Command {
         /// What to export.
         #[command(subcommand)]
         export: super::export::Export,
+    },
+    /// Periods of offices: open, close at a checkpoint, open again; restatements of closed ones.
+    #[command(
+        after_help = "Examples:\n  vitaledger period open --office 990101100001 --period 2014-06\n  vitaledger period close --office 990101100001 --period 2014-06\n  vitaledger period restatements --office 990101100001 --period 2014-06"
+    )]
+    Period {
+        /// What to do.
+        #[command(subcommand)]
+        period: super::period::PeriodCommand,
+    },
+    /// Statistical returns: draft, submit, see which are missing, compare with the ledger.
+    #[command(
+        after_help = "Examples:\n  vitaledger return draft --office 990101100001 --period 2014-06\n  vitaledger return submit --office 990101100001 --period 2014-06\n  vitaledger return compare --office 990101100001 --period 2014-H1"
+    )]
+    Return {
+        /// What to do.
+        #[command(subcommand)]
+        command: super::returns::ReturnCommand,
     },
     /// Recompute everything that can be recomputed; exit 11 and the first wrong position if not.
     #[command(

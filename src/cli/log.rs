@@ -1,11 +1,13 @@
 //! `log`: entries in order.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use cqrs_es::Aggregate;
 
 use super::args::Log;
 use super::output::Output;
+use crate::app::late::AfterClose;
 use crate::app::{App, AppError};
 use crate::ledger::aggregate::office::{Office, OfficeEvent};
 use crate::model::entry::Entry;
@@ -55,13 +57,21 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         office,
         offices: app.offices(head.size).await?,
     };
+    let mut closes = app.closes().await?;
     let mut from = args.from;
     let mut left = args.limit.unwrap_or(u64::MAX);
     loop {
         let entries = app.ledger.store.entries(from, BATCH).await?;
+        // The bytes themselves carry no mark.
+        let marks = if output.json {
+            HashMap::new()
+        } else {
+            app.after_a_close(&closes, &entries).await?
+        };
         for stored in &entries {
             from = stored.position + 1;
-            if left > 0 && print(stored, &filter, output)? {
+            let mark = marks.get(&stored.position).map_or(&[][..], Vec::as_slice);
+            if left > 0 && print(stored, &filter, mark, output)? {
                 left -= 1;
             }
         }
@@ -70,6 +80,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         }
         if entries.is_empty() {
             app.ledger.store.grown(from, WAIT).await?;
+            closes = app.closes().await?;
         }
     }
     app.close().await;
@@ -82,7 +93,25 @@ pub fn office_code(text: &str) -> Result<OfficeCode, AppError> {
         .ok_or_else(|| AppError::Usage(format!("{text} is no office code of 12 digits")))
 }
 
-fn print(stored: &StoredEntry, filter: &Filter<'_>, output: &Output) -> Result<bool, AppError> {
+/// Says of an entry that it came after the close of periods that it counts for.
+pub fn after_close(closed: &[AfterClose], output: &Output) -> Option<String> {
+    let mut periods: Vec<String> = closed.iter().map(|one| one.period.to_string()).collect();
+    periods.dedup();
+    let periods = periods.join(", ");
+    (!closed.is_empty()).then(|| {
+        output.pick_owned(
+            format!("after the close of {periods}"),
+            format!("在 {periods} 结账之后"),
+        )
+    })
+}
+
+fn print(
+    stored: &StoredEntry,
+    filter: &Filter<'_>,
+    closed: &[AfterClose],
+    output: &Output,
+) -> Result<bool, AppError> {
     let entry = Entry::parse(&stored.bytes)
         .map_err(|error| AppError::Integrity(format!("position {}: {error}", stored.position)))?;
     if !filter.takes(&entry) {
@@ -93,8 +122,9 @@ fn print(stored: &StoredEntry, filter: &Filter<'_>, output: &Output) -> Result<b
         output.raw(&[stored.bytes.as_slice(), b"\n"].concat())?;
         return Ok(true);
     }
+    let mark = after_close(closed, output).map_or_else(String::new, |mark| format!("  {mark}"));
     output.data(&format!(
-        "{:>8}  {}  {:<14} {:<10} {}  {}",
+        "{:>8}  {}  {:<14} {:<10} {}  {}{mark}",
         stored.position,
         entry.recorded_at,
         entry.aggregate_type,

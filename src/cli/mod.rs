@@ -15,10 +15,12 @@ mod importing;
 mod keys;
 mod log;
 mod output;
+mod period;
 mod proofs;
 mod record;
 mod registers;
 mod report;
+mod returns;
 mod show;
 mod trust;
 mod verify;
@@ -108,7 +110,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
             let options = InitOptions {
                 simulated_clock,
                 origin,
-                store,
+                store: store.clone(),
             };
             init(&folder, &options, output).await
         }
@@ -121,6 +123,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Export { export } => export::run(open().await?, &export, output).await,
+        Command::Period { period } => period::run(append().await?, &period, output).await,
+        Command::Return { command } => returns::run(append().await?, &command, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await
         }

@@ -1,16 +1,20 @@
 //! `show`: the life of a record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::args::Show;
+use super::log::after_close;
 use super::output::Output;
+use crate::app::late::AfterClose;
 use crate::app::{App, AppError};
 use crate::ledger::history::{LifeEvent, RecordHistory, What};
 use crate::model::cell::Value;
 use crate::model::entry::leaf_hash;
 use crate::model::fields::AnyFields;
+use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
+use crate::store::StoredEntry;
 
 /// What stands for a sealed value that is not shown.
 const MASK: &str = "••••";
@@ -43,8 +47,17 @@ async fn show(app: &App, args: &Show, output: &Output) -> Result<(), AppError> {
             &format!("已显示密封字段，并记入位置 {position} 的条目"),
         );
     }
+    let entries: Vec<StoredEntry> = history
+        .events
+        .iter()
+        .map(|life| StoredEntry {
+            position: life.position,
+            bytes: life.bytes.clone(),
+        })
+        .collect();
+    let marks = app.after_a_close(&app.closes().await?, &entries).await?;
     if output.json {
-        output.data(&json(app, &history, args.unseal).to_string());
+        output.data(&json(app, &history, &marks, args.unseal).to_string());
         return Ok(());
     }
     let kind = if output.chinese() {
@@ -65,7 +78,8 @@ async fn show(app: &App, args: &Show, output: &Output) -> Result<(), AppError> {
     let mut state = BTreeMap::new();
     for life in &history.events {
         let changes = changes(history.kind, &mut state, life, args.unseal);
-        event(life, &changes, output);
+        let closed = marks.get(&life.position).map_or(&[][..], Vec::as_slice);
+        event(life, &changes, closed, output);
     }
     Ok(())
 }
@@ -131,7 +145,7 @@ fn text(name: &str, value: &Value) -> String {
     }
 }
 
-fn event(life: &LifeEvent, changes: &[Change], output: &Output) {
+fn event(life: &LifeEvent, changes: &[Change], closed: &[AfterClose], output: &Output) {
     let metadata = |name: &str| {
         let found = life.metadata.iter().find(|(other, _)| other == name);
         found.map_or("-", |(_, value)| value.as_str())
@@ -158,6 +172,9 @@ fn event(life: &LifeEvent, changes: &[Change], output: &Output) {
         output.pick("leaf", "叶哈希"),
         hex::encode(leaf_hash(&life.bytes))
     ));
+    if let Some(mark) = after_close(closed, output) {
+        output.data(&format!("    {mark}"));
+    }
     let first = matches!(life.event.what, What::Recorded);
     for (name, before, after) in changes {
         let stated = |value: &Option<String>| {
@@ -177,7 +194,12 @@ fn event(life: &LifeEvent, changes: &[Change], output: &Output) {
     }
 }
 
-fn json(app: &App, history: &RecordHistory, unseal: bool) -> serde_json::Value {
+fn json(
+    app: &App,
+    history: &RecordHistory,
+    marks: &HashMap<Position, Vec<AfterClose>>,
+    unseal: bool,
+) -> serde_json::Value {
     let mut state = BTreeMap::new();
     let events: Vec<serde_json::Value> = history
         .events
@@ -208,6 +230,7 @@ fn json(app: &App, history: &RecordHistory, unseal: bool) -> serde_json::Value {
                 "metadata": metadata,
                 "leaf_hash": hex::encode(leaf_hash(&life.bytes)),
                 "changes": changes,
+                "after_close_of": marks.get(&life.position).map_or(&[][..], Vec::as_slice),
             })
         })
         .collect();

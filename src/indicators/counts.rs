@@ -67,7 +67,7 @@ pub struct MonthlyReturns {
 }
 
 /// Checks done of those due.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Checks {
     /// Done.
     pub done: i128,
@@ -76,7 +76,7 @@ pub struct Checks {
 }
 
 /// Rewards of the period.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rewards {
     /// Entitlements whose due date lies in the period and has passed, fen.
     pub due_fen: i128,
@@ -87,16 +87,18 @@ pub struct Rewards {
 }
 
 /// Money for the programme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Funding {
     /// Appropriations of the year, fen.
     pub amount_fen: i128,
-    /// Residents of the township on the day of the last of them.
+    /// The day of the last of them.
+    pub on: NaiveDate,
+    /// Residents of the township on that day.
     pub residents: i128,
 }
 
 /// Everything that is counted for one office and one period.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Counts {
     /// The period.
     pub period: Period,
@@ -400,9 +402,11 @@ impl<'a> Scope<'a> {
                 day = day.max(fields.occurred_on);
             }
         }
+        let on = day?;
         Some(Funding {
             amount_fen,
-            residents: self.residents_on(day?),
+            on,
+            residents: self.residents_on(on),
         })
     }
 

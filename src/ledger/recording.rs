@@ -27,6 +27,9 @@ use crate::model::time::Timestamp;
 use crate::store::{Group, Pending, VaultRow, WomanToken};
 use crate::with_fields;
 
+/// In metadata: the last entry that a return was counted from, in decimal digits.
+pub const AS_OF: &str = "as_of";
+
 /// In [`VaultRow::flags`]: a woman's token was made.
 pub const FLAG_WOMAN_TOKEN: i64 = 1;
 
@@ -39,6 +42,9 @@ impl Ledger {
         }
         if let Some(import) = context.import_id {
             metadata.insert("import".into(), import.to_string());
+        }
+        if let Some(position) = context.as_of {
+            metadata.insert(AS_OF.into(), position.to_string());
         }
         metadata
     }

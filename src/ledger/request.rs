@@ -26,6 +26,8 @@ pub struct Context {
     pub actor: String,
     /// The import that this belongs to.
     pub import_id: Option<Uuid>,
+    /// The last entry that a figure which is recorded was counted from.
+    pub as_of: Option<Position>,
     /// On a simulated clock, the latest time to which this may move it.
     pub until: Timestamp,
 }

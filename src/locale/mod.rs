@@ -183,8 +183,14 @@ pub fn level_text(language: Language, level: OfficeLevel) -> &'static str {
 mod tests {
     use super::*;
 
-    const EN: &str = include_str!("texts/en/report.ftl");
-    const ZH: &str = include_str!("texts/zh/report.ftl");
+    const EN: &str = concat!(
+        include_str!("texts/en/report.ftl"),
+        include_str!("texts/en/periods.ftl")
+    );
+    const ZH: &str = concat!(
+        include_str!("texts/zh/report.ftl"),
+        include_str!("texts/zh/periods.ftl")
+    );
 
     /// Keys with the names of their arguments.
     fn keys(file: &str) -> Vec<(String, Vec<String>)> {

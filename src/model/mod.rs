@@ -6,6 +6,7 @@
 //! reason, never the value of a sealed field). What must stay true: which field is public and
 //! which is sealed is said once, in [`schema`], and nothing in this module does any I/O.
 
+pub mod calendar;
 pub mod cell;
 pub mod code;
 pub mod entry;

@@ -73,19 +73,30 @@ impl Period {
         NaiveDate::from_ymd_opt(year, month, 1).unwrap_or_default()
     }
 
-    /// The last day.
+    /// How many calendar months it has.
     #[must_use]
-    pub fn last_day(self) -> NaiveDate {
-        let months = match self {
+    pub const fn months(self) -> u32 {
+        match self {
             Self::Month(..) => 1,
             Self::Quarter(..) => 3,
             Self::Half(..) => 6,
             Self::Year(_) | Self::StatisticalYear(_) => 12,
-        };
+        }
+    }
+
+    /// The last day.
+    #[must_use]
+    pub fn last_day(self) -> NaiveDate {
         self.first_day()
-            .checked_add_months(Months::new(months))
+            .checked_add_months(Months::new(self.months()))
             .and_then(|next| next.checked_sub_days(Days::new(1)))
             .unwrap_or_default()
+    }
+
+    /// Whether the other period lies in this one.
+    #[must_use]
+    pub fn has(self, other: Self) -> bool {
+        self.first_day() <= other.first_day() && other.last_day() <= self.last_day()
     }
 
     /// Whether the day lies in the period.

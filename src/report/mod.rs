@@ -1,4 +1,5 @@
-//! Reports: the half-year summary of an office, its targets and what may be said of them.
+//! Reports: the half-year summary of an office, its targets and what may be said of them; what
+//! became of a closed period's figures; statistical returns.
 //!
 //! What comes in: a [`Snapshot`](crate::registers::snapshot::Snapshot), an office, a period and a
 //! table of targets. What goes out: a [`half_year::HalfYearReport`], and its text in two
@@ -10,7 +11,10 @@
 
 pub mod exchange;
 pub mod half_year;
+pub mod periods;
 mod render;
+pub mod restatement;
+pub mod returns;
 
 pub use half_year::HalfYearReport;
 pub use render::Format;
