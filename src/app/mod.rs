@@ -8,6 +8,7 @@
 pub mod backup;
 pub mod erase;
 pub mod error;
+pub mod history;
 pub mod home;
 pub mod importing;
 pub mod keys;

@@ -28,7 +28,7 @@ use crate::seal::sealer::SealError;
 use crate::seal::state::SignedState;
 
 /// Records whose sealed fields are opened at once.
-const BATCH: usize = 2048;
+pub(super) const BATCH: usize = 2048;
 
 /// A moment in the history of a ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +129,7 @@ impl App {
     }
 
     /// The histories of records up to a number of entries, opened.
-    async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
+    pub(super) async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
         match self.read_histories(ids, size).await {
             // Perhaps rotated out between the reading of the rows and their opening.
             Err(AppError::History(error)) if error.is_of_a_key_that_is_gone() => {
