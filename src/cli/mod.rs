@@ -8,7 +8,10 @@
 
 mod args;
 mod backup;
+mod bisect;
+mod blame;
 mod demo;
+mod diff;
 mod erase;
 mod importing;
 mod keys;
@@ -17,6 +20,7 @@ mod output;
 mod proofs;
 mod record;
 mod registers;
+mod replay;
 mod report;
 mod show;
 mod trust;
@@ -123,6 +127,10 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::Diff(args) => diff::run(open().await?, &args, output).await,
+        Command::Blame(args) => blame::run(open().await?, &args, output).await,
+        Command::Replay(args) => replay::run(open().await?, &args, output).await,
+        Command::Bisect(args) => bisect::run(open().await?, &args, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await

@@ -4,7 +4,15 @@
 //! still belongs to the step that another one began. What may fail: other text. What must stay
 //! true: a step has at least one entry; days, weeks and months without entries are no steps.
 
+use std::collections::BTreeMap;
+
 use chrono::{Datelike, NaiveDate};
+use serde::Serialize;
+
+use super::numbers::Numbers;
+use crate::model::id::{OfficeCode, Position};
+use crate::model::period::Period;
+use crate::model::time::Timestamp;
 
 /// Days from which on the entries of a log are walked through by days when nothing else is asked.
 pub const DAYS_FOR_DAILY: i64 = 8;
@@ -61,6 +69,30 @@ impl Every {
             Self::Month => (day.year(), day.month()) == (first.year(), first.month()),
         }
     }
+}
+
+/// The state after a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReplayStep {
+    /// 1-based number.
+    pub step: u64,
+    /// The last entry of the step.
+    pub position: Position,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Number of entries in the step.
+    pub entries: u64,
+    /// The same by type of stream.
+    pub entries_by_type: BTreeMap<String, u64>,
+    /// Whose numbers.
+    pub office: OfficeCode,
+    /// Of which period.
+    pub period: Period,
+    /// Whether the ledger's clock is simulated.
+    pub simulated_clock: bool,
+    /// The numbers, as reports have them.
+    #[serde(flatten)]
+    pub numbers: Numbers,
 }
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ pub use bisect::{
 };
 pub use diff::DiffOptions;
 pub use player::Player;
-pub use replay::{Replay, ReplayOptions, ReplayStep};
+pub use crate::history::steps::ReplayStep;
+pub use replay::{Replay, ReplayOptions};
 
 
 use std::collections::HashMap;

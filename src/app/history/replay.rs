@@ -3,19 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{Datelike, NaiveDate};
-use serde::Serialize;
-
 use super::player::Player;
 use super::{name_of, one_office};
 use crate::app::{App, AppError};
 use crate::history::numbers::Numbers;
-use crate::history::steps::Every;
+use crate::history::steps::{Every, ReplayStep};
 use crate::history::tally::Tally;
 use crate::indicators::targets::Targets;
 use crate::locale::Bilingual;
-use crate::model::id::{OfficeCode, Position};
+use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::model::time::Timestamp;
 use crate::report::ReportError;
 
 /// What is to be replayed.
@@ -32,30 +29,6 @@ pub struct ReplayOptions {
     /// Of which period; the calendar year in which most records of each step were reported when
     /// nothing is said, so that the numbers begin anew with the year.
     pub period: Option<Period>,
-}
-
-/// The state after a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReplayStep {
-    /// 1-based number.
-    pub step: u64,
-    /// The last entry of the step.
-    pub position: Position,
-    /// When it was recorded.
-    pub recorded_at: Timestamp,
-    /// Number of entries in the step.
-    pub entries: u64,
-    /// The same by type of stream.
-    pub entries_by_type: BTreeMap<String, u64>,
-    /// Whose numbers.
-    pub office: OfficeCode,
-    /// Of which period.
-    pub period: Period,
-    /// Whether the ledger's clock is simulated.
-    pub simulated_clock: bool,
-    /// The numbers, as reports have them.
-    #[serde(flatten)]
-    pub numbers: Numbers,
 }
 
 /// A replay in progress.
