@@ -10,7 +10,7 @@ use crate::history::text;
 /// Arguments of `blame`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vitaledger blame birth/village/B0011074\n  vitaledger blame 018f... --as-of 2014-03-31 --json\n\nOne line a field: its value, the entry that set it, by what change, when the ledger learned of\nit and when the office says that it reported, who, for which office, in which import. Sealed\nvalues are masked; `show --unseal` shows them and says so in the log."
+    after_help = "Examples:\n  vitaledger blame birth/village/B0011074\n  vitaledger blame 018f... --as-of 2014-03-31 --json\n\nOne line a field: its value, the entry that set it, and by what change. Below, those entries: when\nthe ledger learned of each and when the office says that it reported, who, for which office, in\nwhich import. Sealed values are masked; `show --unseal` shows them and says so in the log."
 )]
 pub struct Blame {
     /// Its id, or `KIND/SOURCE/SOURCE_RECORD_ID`.

@@ -28,8 +28,8 @@ type Versions<T> = BTreeMap<Position, Option<T>>;
 /// The sealed dates that counts need, of every version of the records that were opened.
 #[derive(Debug, Clone, Default)]
 pub struct SealedDates {
-    born_on: HashMap<Uuid, Versions<NaiveDate>>,
-    losses: HashMap<Uuid, Versions<LossFacts>>,
+    pub(super) born_on: HashMap<Uuid, Versions<NaiveDate>>,
+    pub(super) losses: HashMap<Uuid, Versions<LossFacts>>,
     /// Number of entries up to which the versions of a record are known.
     known_to: HashMap<Uuid, u64>,
 }

@@ -1,4 +1,6 @@
-//! A blame for people: one line a field.
+//! A blame for people: one line a field, and below one line for each entry that set any.
+
+use std::collections::BTreeMap;
 
 use super::{Side, harmless, table};
 use crate::history::blame::{Blame, FieldBlame, Origin};
@@ -38,56 +40,80 @@ pub fn blame(blame: &Blame, language: Language) -> String {
     }
     lines.push(String::new());
     lines.extend(fields(blame, language));
+    lines.push(String::new());
+    lines.push(text(language, "history-entries", &[]));
+    lines.extend(entries(blame, language));
     let mut written = lines.join("\n");
     written.push('\n');
     written
 }
 
+fn heading(columns: &[&str], language: Language) -> Vec<String> {
+    let key = |column: &&str| text(language, &format!("history-column-{column}"), &[]);
+    columns.iter().map(key).collect()
+}
+
+fn harmless_table(mut cells: Vec<Vec<String>>, sides: &[Side]) -> Vec<String> {
+    for cell in cells.iter_mut().flatten() {
+        *cell = harmless(cell);
+    }
+    table(&cells, sides)
+}
+
+/// Each field, and the entry that set it.
 fn fields(blame: &Blame, language: Language) -> Vec<String> {
-    let heading = [
-        "field",
-        "value",
+    let mut cells = vec![heading(&["field", "value", "set-at", "change"], language)];
+    cells.extend(blame.fields.iter().map(|field| {
+        let change = field.set_by.change;
+        let change = text(language, &format!("history-outcome-{change}"), &[]);
+        let change = if field.times_set > 1 {
+            let times = field.times_set.to_string();
+            let args = [("times", times.as_str())];
+            let often = text(language, "history-blame-set-times", &args);
+            format!("{change}, {often}")
+        } else {
+            change
+        };
+        vec![
+            field.field.clone(),
+            value(field, language),
+            format!("#{}", field.set_by.position),
+            change,
+        ]
+    }));
+    harmless_table(cells, &[Side::Left, Side::Left, Side::Right, Side::Left])
+}
+
+/// The entries that are named above, once each.
+fn entries(blame: &Blame, language: Language) -> Vec<String> {
+    let columns = [
         "set-at",
-        "change",
         "recorded-at",
         "reported-on",
         "actor",
         "office",
         "import",
-    ]
-    .map(|column| text(language, &format!("history-column-{column}"), &[]));
-    let mut cells = vec![heading.to_vec()];
-    cells.extend(blame.fields.iter().map(|field| line(field, language)));
-    for cell in cells.iter_mut().flatten() {
-        *cell = harmless(cell);
-    }
-    let mut sides = [Side::Left; 9];
-    sides[2] = Side::Right;
-    table(&cells, &sides)
-}
-
-fn line(field: &FieldBlame, language: Language) -> Vec<String> {
-    let by: &Origin = &field.set_by;
+    ];
+    let mut cells = vec![heading(&columns, language)];
+    let set = blame.fields.iter().map(|field| &field.set_by);
+    let origins: BTreeMap<_, &Origin> = set
+        .chain(&blame.voided_by)
+        .map(|origin| (origin.position, origin))
+        .collect();
     let dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
-    let change = text(language, &format!("history-outcome-{}", by.change), &[]);
-    let change = if field.times_set > 1 {
-        let times = field.times_set.to_string();
-        let args = [("times", times.as_str())];
-        format!("{change} ({})", text(language, "history-blame-set-times", &args))
-    } else {
-        change
-    };
-    vec![
-        field.field.clone(),
-        value(field, language),
-        format!("#{}", by.position),
-        change,
-        by.recorded_at.to_string(),
-        dash(&by.reported_on),
-        dash(&by.actor),
-        dash(&by.office),
-        dash(&by.import),
-    ]
+    cells.extend(origins.into_values().map(|by| {
+        vec![
+            format!("#{}", by.position),
+            by.recorded_at.to_string(),
+            dash(&by.reported_on),
+            dash(&by.actor),
+            dash(&by.office),
+            dash(&by.import),
+        ]
+    }));
+    let mut sides = [Side::Left; 6];
+    sides[0] = Side::Right;
+    harmless_table(cells, &sides)
 }
 
 fn value(field: &FieldBlame, language: Language) -> String {

@@ -320,7 +320,8 @@ impl Page {
         match side.verdict {
             Some(verdict) if verdict != Verdict::InsufficientData => {
                 let verdict = self.t(&format!("verdict-{}", verdict.as_str()), &[]);
-                format!("{value} ({verdict})")
+                let args = [("value", value.as_str()), ("verdict", verdict.as_str())];
+                self.t("history-judged", &args)
             }
             _ => value.clone(),
         }

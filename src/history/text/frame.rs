@@ -314,7 +314,7 @@ fn numbers_lines(rows: Vec<Row>, wide: bool, language: Language) -> Vec<Line> {
         pad(third, change, Side::Right)
     );
     if wide {
-        top = format!("{top}  {}  {fifth}", pad(fourth, COURSE, Side::Left));
+        top = format!("{top}  {}  {fifth}", pad(fourth, COURSE, Side::Right));
     }
     let mut lines = vec![vec![(top, Meaning::Aside)]];
     for row in rows {
@@ -329,7 +329,7 @@ fn numbers_lines(rows: Vec<Row>, wide: bool, language: Language) -> Vec<Line> {
             (format!("  {}", pad(&row.change, change, Side::Right)), meaning),
         ];
         if wide {
-            line.push((format!("  {}", pad(&row.course, COURSE, Side::Left)), Meaning::Aside));
+            line.push((format!("  {}", pad(&row.course, COURSE, Side::Right)), Meaning::Aside));
             line.extend(row.target.map(|(text, met)| (format!("  {text}"), met)));
         }
         lines.push(line);

@@ -48,3 +48,5 @@ history-step-entries = { $entries } entries: { $types }
 history-more-rows = { $rows } more; make the window higher to see them
 history-clock = simulated clock
 history-as-of = { $date }  position { $position }
+history-judged = { $value } ({ $verdict })
+history-entries = Entries

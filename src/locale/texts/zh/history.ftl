@@ -48,3 +48,5 @@ history-step-entries = { $entries } 条：{ $types }
 history-more-rows = 另有 { $rows } 行；加高窗口可见
 history-clock = 模拟时钟
 history-as-of = { $date }  位置 { $position }
+history-judged = { $value }（{ $verdict }）
+history-entries = 条目
