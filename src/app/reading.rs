@@ -129,7 +129,11 @@ impl App {
     }
 
     /// The histories of records up to a number of entries, opened.
-    pub(super) async fn histories(&self, ids: &[Uuid], size: u64) -> Result<Vec<RecordHistory>, AppError> {
+    pub(super) async fn histories(
+        &self,
+        ids: &[Uuid],
+        size: u64,
+    ) -> Result<Vec<RecordHistory>, AppError> {
         match self.read_histories(ids, size).await {
             // Perhaps rotated out between the reading of the rows and their opening.
             Err(AppError::History(error)) if error.is_of_a_key_that_is_gone() => {

@@ -124,7 +124,11 @@ fn report(
             &format!("注意：这是一次变化，未必是唯一一次；另查 {probes} 处未见异常。--every day 可列出全部"),
         );
     } else {
-        let at: Vec<_> = bisection.contradictions.iter().map(ToString::to_string).collect();
+        let at: Vec<_> = bisection
+            .contradictions
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let at = at.join(", ");
         output.say(
             &format!("warning: the condition turned more than once: it is not what one change would make it at position {at}. --every day lists all changes"),
@@ -152,7 +156,10 @@ fn not_between(ends: &Ends, output: &Output) -> String {
             "；如要查找何时不再成立，请写作 `not (...)`",
         )
     } else {
-        ("; --every day lists every change between", "；--every day 可列出其间全部变化")
+        (
+            "; --every day lists every change between",
+            "；--every day 可列出其间全部变化",
+        )
     };
     output.pick_owned(
         format!("the condition must not hold at the first moment and hold at the second, but {from}, and {to}{hint}"),
@@ -223,7 +230,9 @@ fn moment_words(moment: &Moment, output: &Output) -> String {
             format!("at position {position} ({at})"),
             format!("位置 {position}（{at}）"),
         ),
-        _ => output.pick("before the first entry", "首条条目之前").to_owned(),
+        _ => output
+            .pick("before the first entry", "首条条目之前")
+            .to_owned(),
     }
 }
 

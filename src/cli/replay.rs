@@ -136,7 +136,9 @@ async fn picture(playing: &mut Playing<'_>, speed: f64, output: &Output) -> Resu
         let Some(step) = step else { break };
         course.push(&step.numbers);
         let (height, width) = term.size();
-        let earlier = before.as_ref().filter(|(other, _)| other.period == step.period);
+        let earlier = before
+            .as_ref()
+            .filter(|(other, _)| other.period == step.period);
         let lines = frame(
             &Frame {
                 step: &step,
@@ -156,10 +158,7 @@ async fn picture(playing: &mut Playing<'_>, speed: f64, output: &Output) -> Resu
     }
     drop(hidden);
     let steps = before.map_or(0, |(step, _)| step.step);
-    output.say(
-        &format!("{steps} steps"),
-        &format!("共 {steps} 步"),
-    );
+    output.say(&format!("{steps} steps"), &format!("共 {steps} 步"));
     Ok(())
 }
 

@@ -169,10 +169,12 @@ fn origin(kind: RecordKind, life: &LifeEvent) -> Origin {
         let found = life.metadata.iter().find(|(other, _)| other == name);
         found.map(|(_, value)| value.clone())
     };
-    let reported = ["reported_on", "submitted_on"].into_iter().find_map(|name| {
-        let fields = life.event.fields.as_ref()?;
-        fields.get(name).map(|value| value.to_string())
-    });
+    let reported = ["reported_on", "submitted_on"]
+        .into_iter()
+        .find_map(|name| {
+            let fields = life.event.fields.as_ref()?;
+            fields.get(name).map(|value| value.to_string())
+        });
     let sealed_date = kind == RecordKind::PregnancyLoss && life.event.fields.is_some();
     Origin {
         position: life.position,

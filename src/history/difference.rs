@@ -312,7 +312,11 @@ impl Difference {
     /// # Errors
     /// When a number does not become JSON, which would be an error of this program.
     pub fn lines(&self) -> Result<Vec<String>, serde_json::Error> {
-        let mut lines: Vec<String> = self.records.iter().map(|r| r.to_json().to_string()).collect();
+        let mut lines: Vec<String> = self
+            .records
+            .iter()
+            .map(|r| r.to_json().to_string())
+            .collect();
         for office in &self.offices {
             lines.push(tagged("office", office)?);
         }

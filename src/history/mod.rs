@@ -19,6 +19,6 @@ mod rule_text;
 pub mod search;
 pub mod steps;
 pub mod tally;
-pub mod text;
 #[cfg(test)]
 mod tests;
+pub mod text;

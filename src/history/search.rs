@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn nothing_lies_between_neighbours() {
         assert_eq!(Search::between(3, 3), None);
-        assert_eq!(Search::between(3, 4).map(|search| search.next()), Some(None));
+        assert_eq!(
+            Search::between(3, 4).map(|search| search.next()),
+            Some(None)
+        );
         assert_eq!(spread(0, u64::MAX, 1), [u64::MAX / 2]);
     }
 }

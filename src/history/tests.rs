@@ -170,8 +170,12 @@ fn both_languages_have_the_same_keys() {
         lines.map(|(key, text)| (key, args(text))).collect()
     };
     assert_eq!(keys(EN), keys(ZH));
-    for (key, _) in keys(EN) {
-        assert!(known_text(Language::Zh, key, &[]).is_some(), "{key}");
+    for (key, names) in keys(EN) {
+        let args: Vec<(&'static str, &str)> = names.into_iter().map(|name| (name, "7")).collect();
+        for language in Language::ALL {
+            let text = known_text(language, key, &args).unwrap();
+            assert!(!text.contains(['{', '$']), "{key}");
+        }
     }
 }
 

@@ -78,10 +78,7 @@ fn moment_text(moment: &Moment, language: Language) -> String {
         (Some(position), Some(at)) => text(
             language,
             "history-moment",
-            &[
-                ("position", &position.to_string()),
-                ("at", &at.to_string()),
-            ],
+            &[("position", &position.to_string()), ("at", &at.to_string())],
         ),
         _ => text(language, "history-before-all", &[]),
     }

@@ -132,10 +132,7 @@ fn latest_year(player: &Player<'_>) -> Period {
     let snapshot = player.playback().snapshot();
     let rows = snapshot.rows.values().filter_map(|rows| rows.last());
     let last = rows.max_by_key(|row| row.position);
-    let reported: Vec<_> = last
-        .and_then(super::player::reported)
-        .into_iter()
-        .collect();
+    let reported: Vec<_> = last.and_then(super::player::reported).into_iter().collect();
     year_of_most(&reported).unwrap_or(Period::Year(snapshot.recorded_at.date().year()))
 }
 
@@ -238,7 +235,9 @@ pub async fn bisect(
     bisection.found = Some(turn(app, found, before, after).await?);
     let below = spread(from, found - 1, PROBES).into_iter();
     let above = spread(found, to, PROBES).into_iter();
-    let probes = below.map(|at| (at, false)).chain(above.map(|at| (at, true)));
+    let probes = below
+        .map(|at| (at, false))
+        .chain(above.map(|at| (at, true)));
     for (at, expected) in probes {
         bisection.probes += 1;
         if condition.evaluate(at).await?.truth.holds() != expected {
@@ -324,9 +323,10 @@ async fn turn(
     after: Evaluation,
 ) -> Result<Turn, AppError> {
     let position = size.saturating_sub(1);
-    let stored = app.ledger.store.entry(position).await?.ok_or_else(|| {
-        AppError::Integrity(format!("there is no entry at position {position}"))
-    })?;
+    let stored =
+        app.ledger.store.entry(position).await?.ok_or_else(|| {
+            AppError::Integrity(format!("there is no entry at position {position}"))
+        })?;
     let entry = parsed(position, &stored.bytes)?;
     Ok(Turn {
         moment: Moment {

@@ -90,8 +90,12 @@ impl App {
             Some(period) => (vec![period], 0),
             None => years_counted(&years),
         };
-        let offices = options.office.map_or_else(|| top_offices(&after), |o| vec![o]);
-        let movements = self.movements(&registers, [from, to], &offices, &periods).await?;
+        let offices = options
+            .office
+            .map_or_else(|| top_offices(&after), |o| vec![o]);
+        let movements = self
+            .movements(&registers, [from, to], &offices, &periods)
+            .await?;
         Ok(Difference {
             from: self.moment(from).await?,
             to: self.moment(to).await?,

@@ -12,14 +12,11 @@ mod diff;
 mod player;
 mod replay;
 
-pub use bisect::{
-    Bisection, Condition, Ends, Evaluation, RuleCondition, Turn, bisect, turns,
-};
+pub use crate::history::steps::ReplayStep;
+pub use bisect::{Bisection, Condition, Ends, Evaluation, RuleCondition, Turn, bisect, turns};
 pub use diff::DiffOptions;
 pub use player::Player;
-pub use crate::history::steps::ReplayStep;
 pub use replay::{Replay, ReplayOptions};
-
 
 use std::collections::HashMap;
 
@@ -75,11 +72,7 @@ impl App {
     }
 
     /// What was current as of a number of entries, without any sealed date.
-    async fn bare_snapshot(
-        &self,
-        registers: &Registers,
-        size: u64,
-    ) -> Result<Snapshot, AppError> {
+    async fn bare_snapshot(&self, registers: &Registers, size: u64) -> Result<Snapshot, AppError> {
         let moment = self.moment(size).await?;
         Ok(Snapshot {
             size,
@@ -122,7 +115,11 @@ fn to_open(snapshot: &Snapshot) -> Vec<Uuid> {
 /// Offices that have none above them.
 fn top_offices(offices: &OfficeDirectory) -> Vec<OfficeCode> {
     let all = offices.all().into_iter();
-    let tops = all.filter(|office| office.parent.is_none_or(|above| offices.get(above).is_none()));
+    let tops = all.filter(|office| {
+        office
+            .parent
+            .is_none_or(|above| offices.get(above).is_none())
+    });
     tops.map(|office| office.code).collect()
 }
 
@@ -157,7 +154,10 @@ fn known_office(offices: &OfficeDirectory, code: OfficeCode) -> Result<OfficeCod
 fn name_of(offices: &OfficeDirectory, code: OfficeCode) -> Bilingual {
     let name = |chinese| {
         let office = offices.get(code);
-        office.map_or_else(|| code.to_string(), |office| office.name(chinese).to_owned())
+        office.map_or_else(
+            || code.to_string(),
+            |office| office.name(chinese).to_owned(),
+        )
     };
     Bilingual {
         en: name(false),

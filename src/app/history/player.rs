@@ -79,7 +79,8 @@ impl<'a> Player<'a> {
         mut sealed: SealedDates,
     ) -> Result<Self, AppError> {
         let mut snapshot = app.bare_snapshot(registers, size).await?;
-        app.open_dates(&to_open(&snapshot), size, &mut sealed).await?;
+        app.open_dates(&to_open(&snapshot), size, &mut sealed)
+            .await?;
         sealed.put_into(&mut snapshot);
         Ok(Self {
             app,

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{Datelike, NaiveDate};
 use super::player::Player;
 use super::{name_of, one_office};
 use crate::app::{App, AppError};
@@ -14,6 +13,7 @@ use crate::locale::Bilingual;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::report::ReportError;
+use chrono::{Datelike, NaiveDate};
 
 /// What is to be replayed.
 #[derive(Debug, Clone, Default)]

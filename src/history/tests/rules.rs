@@ -16,7 +16,12 @@ fn counts() -> Counts {
         story.put(birth(day, day));
     }
     let office = OfficeCode::parse("990101000000").unwrap();
-    Counts::of(&story.snapshot(), office, Period::Year(2014), &Targets::default())
+    Counts::of(
+        &story.snapshot(),
+        office,
+        Period::Year(2014),
+        &Targets::default(),
+    )
 }
 
 fn truth(text: &str) -> Truth {
@@ -75,7 +80,10 @@ fn what_lacks_its_data_is_unknown_and_does_not_hold() {
     }
     // One side is enough to say so.
     assert_eq!(truth("sex_ratio_at_birth > 120 or births = 3"), Truth::True);
-    assert_eq!(truth("sex_ratio_at_birth > 120 and births = 4"), Truth::False);
+    assert_eq!(
+        truth("sex_ratio_at_birth > 120 and births = 4"),
+        Truth::False
+    );
 }
 
 #[test]
@@ -94,10 +102,18 @@ fn what_cannot_be_read_is_told_with_its_place() {
         ("births > 3 and", 15, "the end"),
         ("births > 3 and or", 16, "`or`"),
         ("出生 ; 3", 4, "`;`"),
-        ("births = 12345678901234567890", 10, "`12345678901234567890`"),
+        (
+            "births = 12345678901234567890",
+            10,
+            "`12345678901234567890`",
+        ),
     ] {
         match Rule::parse(text) {
-            Err(RuleError::Unexpected { at: place, found: there, .. }) => {
+            Err(RuleError::Unexpected {
+                at: place,
+                found: there,
+                ..
+            }) => {
                 assert_eq!((place, there.as_str()), (at, found), "{text}");
             }
             other => panic!("{text}: {other:?}"),
@@ -121,7 +137,10 @@ fn a_name_that_is_not_there_lists_near_ones() {
     assert_eq!(near("Residents > 1"), ["residents"]);
     assert!(near("xyzzy > 1").is_empty());
     let said = Rule::parse("xyzzy > 1").unwrap_err().to_string();
-    assert!(said.contains("crude_birth_rate") && said.contains("households"), "{said}");
+    assert!(
+        said.contains("crude_birth_rate") && said.contains("households"),
+        "{said}"
+    );
 }
 
 proptest! {

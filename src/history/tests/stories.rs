@@ -87,16 +87,30 @@ pub fn line(period: &str, indicator: &str, value: &str) -> AnyFields {
 
 /// Days around the beginning of 2014.
 fn days() -> impl Strategy<Value = NaiveDate> {
-    (0_u64..500).prop_map(|after| day("2013-09-01").checked_add_days(Days::new(after)).unwrap())
+    (0_u64..500).prop_map(|after| {
+        day("2013-09-01")
+            .checked_add_days(Days::new(after))
+            .unwrap()
+    })
 }
 
 fn offices() -> impl Strategy<Value = OfficeCode> {
-    prop::sample::select(vec!["990101100000", "990101100001", "990101100002", "990101100901"])
-        .prop_map(code)
+    prop::sample::select(vec![
+        "990101100000",
+        "990101100001",
+        "990101100002",
+        "990101100901",
+    ])
+    .prop_map(code)
 }
 
 fn sources() -> impl Strategy<Value = Source> {
-    prop::sample::select(vec![Source::Village, Source::Village, Source::Hospital, Source::Finance])
+    prop::sample::select(vec![
+        Source::Village,
+        Source::Village,
+        Source::Hospital,
+        Source::Finance,
+    ])
 }
 
 fn fields() -> impl Strategy<Value = AnyFields> {
@@ -114,74 +128,90 @@ fn fields() -> impl Strategy<Value = AnyFields> {
         Flow::Payment,
         Flow::Reversal,
     ]);
-    let parts = (0..6_usize, kinds, flows, offices(), sources(), days(), days(), 1..9_i64);
-    parts.prop_map(|(which, kind, flow, office, source, on, reported, number)| {
-        let (source, office) = (Some(source), Some(office));
-        let (occurred_on, reported_on) = (Some(on), Some(reported));
-        let odd = number % 2 == 1;
-        match which {
-            0 => AnyFields::Registration(RegistrationFields {
-                kind: Some(kind),
-                source,
-                office,
-                occurred_on,
-                reported_on,
-                sex: odd.then_some(Sex::Female),
-                marital_status: Some(MaritalStatus::Married),
-                ..RegistrationFields::default()
-            }),
-            1 => AnyFields::Birth(BirthFields {
-                source,
-                office,
-                occurred_on,
-                reported_on,
-                sex: Some(if odd { Sex::Male } else { Sex::Female }),
-                ..BirthFields::default()
-            }),
-            2 => AnyFields::PregnancyLoss(PregnancyLossFields {
-                month: Some(Period::Month(2014, 2)),
-                ..PregnancyLossFields::default()
-            }),
-            3 => AnyFields::Disbursement(DisbursementFields {
-                flow: Some(flow),
-                source,
-                office,
-                occurred_on,
-                reported_on,
-                scheme: Some(Slug(
-                    if flow == Flow::Appropriation {
-                        "programme_funding"
-                    } else {
-                        "family_support"
-                    }
-                    .to_owned(),
-                )),
-                period: Some(Period::Year(2014)),
-                amount_fen: Some(Fen(number * 100)),
-                approved_by: None,
-            }),
-            4 => AnyFields::Activity(ActivityFields {
-                kind: Some(Slug(
-                    if odd { "banner" } else { "preconception_checkup" }.to_owned(),
-                )),
-                source,
-                office,
-                occurred_on,
-                reported_on,
-                quantity: Some(number),
-                eligible: Some(9),
-            }),
-            _ => AnyFields::Return(ReturnFields {
-                source,
-                office,
-                period: Some(Period::Month(2014, 2)),
-                indicator: Some(Slug("births".to_owned())),
-                value: Some(Decimal(number.to_string())),
-                submitted_on: reported_on,
-                ..ReturnFields::default()
-            }),
-        }
-    })
+    let parts = (
+        0..6_usize,
+        kinds,
+        flows,
+        offices(),
+        sources(),
+        days(),
+        days(),
+        1..9_i64,
+    );
+    parts.prop_map(
+        |(which, kind, flow, office, source, on, reported, number)| {
+            let (source, office) = (Some(source), Some(office));
+            let (occurred_on, reported_on) = (Some(on), Some(reported));
+            let odd = number % 2 == 1;
+            match which {
+                0 => AnyFields::Registration(RegistrationFields {
+                    kind: Some(kind),
+                    source,
+                    office,
+                    occurred_on,
+                    reported_on,
+                    sex: odd.then_some(Sex::Female),
+                    marital_status: Some(MaritalStatus::Married),
+                    ..RegistrationFields::default()
+                }),
+                1 => AnyFields::Birth(BirthFields {
+                    source,
+                    office,
+                    occurred_on,
+                    reported_on,
+                    sex: Some(if odd { Sex::Male } else { Sex::Female }),
+                    ..BirthFields::default()
+                }),
+                2 => AnyFields::PregnancyLoss(PregnancyLossFields {
+                    month: Some(Period::Month(2014, 2)),
+                    ..PregnancyLossFields::default()
+                }),
+                3 => AnyFields::Disbursement(DisbursementFields {
+                    flow: Some(flow),
+                    source,
+                    office,
+                    occurred_on,
+                    reported_on,
+                    scheme: Some(Slug(
+                        if flow == Flow::Appropriation {
+                            "programme_funding"
+                        } else {
+                            "family_support"
+                        }
+                        .to_owned(),
+                    )),
+                    period: Some(Period::Year(2014)),
+                    amount_fen: Some(Fen(number * 100)),
+                    approved_by: None,
+                }),
+                4 => AnyFields::Activity(ActivityFields {
+                    kind: Some(Slug(
+                        if odd {
+                            "banner"
+                        } else {
+                            "preconception_checkup"
+                        }
+                        .to_owned(),
+                    )),
+                    source,
+                    office,
+                    occurred_on,
+                    reported_on,
+                    quantity: Some(number),
+                    eligible: Some(9),
+                }),
+                _ => AnyFields::Return(ReturnFields {
+                    source,
+                    office,
+                    period: Some(Period::Month(2014, 2)),
+                    indicator: Some(Slug("births".to_owned())),
+                    value: Some(Decimal(number.to_string())),
+                    submitted_on: reported_on,
+                    ..ReturnFields::default()
+                }),
+            }
+        },
+    )
 }
 
 /// Any event, of one of a few records of each kind, so that many are corrected.
@@ -249,7 +279,9 @@ impl Story {
             }
             match event {
                 Event::State(number, fields, sealed) => {
-                    advance.rows.extend(self.state(position, *number, fields, *sealed));
+                    advance
+                        .rows
+                        .extend(self.state(position, *number, fields, *sealed));
                 }
                 Event::Void(number) => advance.rows.extend(self.void(position, *number)),
                 Event::Move(up) => {
@@ -275,7 +307,13 @@ impl Story {
         self.rows.iter().rev().find(|row| row.record_id == id)
     }
 
-    fn push(&mut self, position: u64, number: u8, change: Change, fields: AnyFields) -> RegisterRow {
+    fn push(
+        &mut self,
+        position: u64,
+        number: u8,
+        change: Change,
+        fields: AnyFields,
+    ) -> RegisterRow {
         let row = RegisterRow {
             record_id: self.id(number),
             version: self.last(number).map_or(1, |row| row.version + 1),
@@ -350,11 +388,19 @@ impl Story {
             let id = row.record_id;
             if needs_opening(&row.fields) {
                 let born = self.sealed.born_on.get(&id).and_then(|v| v.values().last());
-                snapshot.born_on.extend(born.copied().flatten().map(|day| (id, day)));
+                snapshot
+                    .born_on
+                    .extend(born.copied().flatten().map(|day| (id, day)));
                 let facts = self.sealed.losses.get(&id).and_then(|v| v.values().last());
-                snapshot.losses.extend(facts.cloned().flatten().map(|facts| (id, facts)));
+                snapshot
+                    .losses
+                    .extend(facts.cloned().flatten().map(|facts| (id, facts)));
             }
-            snapshot.rows.entry(row.kind()).or_default().push(row.clone());
+            snapshot
+                .rows
+                .entry(row.kind())
+                .or_default()
+                .push(row.clone());
         }
         snapshot
     }

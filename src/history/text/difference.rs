@@ -163,7 +163,11 @@ impl Page {
         let outcome = format!("history-outcome-{}", record.outcome.as_str());
         let outcome = self.t(&outcome, &[]);
         let head = format!("{mark} {kind} {}  {outcome}", record.record_id);
-        let bullet = if self.form == Form::Markdown { "- " } else { "" };
+        let bullet = if self.form == Form::Markdown {
+            "- "
+        } else {
+            ""
+        };
         self.lines.push(format!("{bullet}{}", self.escaped(&head)));
         for step in &record.steps {
             let facts = &step.facts;
@@ -193,7 +197,11 @@ impl Page {
             // All that a new record states, or a withdrawn one stated, on one line.
             let stated = record.fields.iter().filter_map(|field| {
                 let value = field.new.as_ref().or(field.old.as_ref())?;
-                Some(format!("{}={}", field.field, shown(field.field, Some(value))))
+                Some(format!(
+                    "{}={}",
+                    field.field,
+                    shown(field.field, Some(value))
+                ))
             });
             let stated: Vec<_> = stated.collect();
             if !stated.is_empty() {
@@ -216,7 +224,11 @@ impl Page {
     }
 
     fn below(&mut self, line: &str) {
-        let bullet = if self.form == Form::Markdown { "  - " } else { "    " };
+        let bullet = if self.form == Form::Markdown {
+            "  - "
+        } else {
+            "    "
+        };
         self.lines.push(format!("{bullet}{}", self.escaped(line)));
     }
 
@@ -233,7 +245,11 @@ impl Page {
             };
             let word = self.t(key, &[]);
             let after = self.office(&office.after);
-            let bullet = if self.form == Form::Markdown { "- " } else { "" };
+            let bullet = if self.form == Form::Markdown {
+                "- "
+            } else {
+                ""
+            };
             let said = match &office.before {
                 None => format!("{mark} {word}{GAP}{after}"),
                 Some(before) => format!("{mark} {word}{GAP}{} -> {after}", self.office(before)),
@@ -246,7 +262,9 @@ impl Page {
     fn office(&self, office: &OfficeFields) -> String {
         let name = office.name(self.language == Language::Zh);
         let level = crate::locale::level_text(self.language, office.level);
-        let above = office.parent.map_or_else(String::new, |p| format!(" < {p}"));
+        let above = office
+            .parent
+            .map_or_else(String::new, |p| format!(" < {p}"));
         format!("{} {name} ({level}){above}", office.code)
     }
 
@@ -338,7 +356,10 @@ impl Page {
         let line = self.t(
             "history-summary",
             &[
-                ("entries", &(difference.to.size - difference.from.size).to_string()),
+                (
+                    "entries",
+                    &(difference.to.size - difference.from.size).to_string(),
+                ),
                 ("recorded", &number(Outcome::Recorded)),
                 ("corrected", &number(Outcome::Corrected)),
                 ("voided", &number(Outcome::Voided)),

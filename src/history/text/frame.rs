@@ -189,7 +189,9 @@ fn head(frame: &Frame<'_>, language: Language) -> Vec<Line> {
     let (from, to) = frame.stretch;
     let done = (step.position + 1).saturating_sub(from);
     let all = (to - from).max(1);
-    let filled = usize::try_from(done * BAR as u64 / all).unwrap_or(BAR).min(BAR);
+    let filled = usize::try_from(done * BAR as u64 / all)
+        .unwrap_or(BAR)
+        .min(BAR);
     let bar = format!("{}{}", "█".repeat(filled), "░".repeat(BAR - filled));
     let number = step.step.to_string();
     let date = date_text(language, step.recorded_at.date());
@@ -214,7 +216,10 @@ fn head(frame: &Frame<'_>, language: Language) -> Vec<Line> {
                 Meaning::Aside,
             ),
         ],
-        vec![(text(language, "history-step-entries", &came), Meaning::Aside)],
+        vec![(
+            text(language, "history-step-entries", &came),
+            Meaning::Aside,
+        )],
         Vec::new(),
     ]
 }
@@ -280,7 +285,11 @@ fn target(indicator: &Indicator, language: Language) -> Option<(String, Meaning)
     let number = |limit: Rational| {
         let exact = limit.to_decimal(places);
         let same = Rational::of_decimal(&exact) == Some(limit);
-        if same { exact } else { limit.to_decimal(places + 2) }
+        if same {
+            exact
+        } else {
+            limit.to_decimal(places + 2)
+        }
     };
     let target = match indicator.target? {
         Target::AtMost { limit } => text(language, "at-most", &[("limit", &number(limit))]),
@@ -325,11 +334,20 @@ fn numbers_lines(rows: Vec<Row>, wide: bool, language: Language) -> Vec<Line> {
         };
         let mut line = vec![
             (pad(&row.title, title, Side::Left), Meaning::Plain),
-            (format!("  {}", pad(&row.now, now, Side::Right)), Meaning::Main),
-            (format!("  {}", pad(&row.change, change, Side::Right)), meaning),
+            (
+                format!("  {}", pad(&row.now, now, Side::Right)),
+                Meaning::Main,
+            ),
+            (
+                format!("  {}", pad(&row.change, change, Side::Right)),
+                meaning,
+            ),
         ];
         if wide {
-            line.push((format!("  {}", pad(&row.course, COURSE, Side::Right)), Meaning::Aside));
+            line.push((
+                format!("  {}", pad(&row.course, COURSE, Side::Right)),
+                Meaning::Aside,
+            ));
             line.extend(row.target.map(|(text, met)| (format!("  {text}"), met)));
         }
         lines.push(line);
