@@ -18,7 +18,9 @@ use proptest::test_runner::{Config, TestRunner};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use vitaledger::app::App;
-use vitaledger::app::history::{DiffOptions, Replay, ReplayOptions, RuleCondition, bisect, turns};
+use vitaledger::app::history::{
+    Condition, DiffOptions, Replay, ReplayOptions, RuleCondition, bisect, turns,
+};
 use vitaledger::history::blame::Blame;
 use vitaledger::history::difference::Outcome;
 use vitaledger::history::rule::Rule;
@@ -356,26 +358,41 @@ async fn a_condition_that_turns_often_is_told_from_one_that_turns_once() {
     let Scene {
         app, size, _home, ..
     } = scene().await;
-    // An odd number of births is not a condition, but this one is as restless.
-    let text = "births = 0 or births = 2 or births = 4 or births = 6 or births >= 8";
-    let rule = Rule::parse(&format!("not births = 0 and ({text})")).unwrap();
-    let asked = Some(period("2013"));
-    let county = Some(office(COUNTY));
-    let mut condition = RuleCondition::new(&app, rule, county, asked, size)
-        .await
-        .unwrap();
-    let (_, all, _) = turns(&app, &mut condition, 0, size, Every::Entries(1))
-        .await
-        .unwrap();
-    let daily = turns(&app, &mut condition, 0, size, Every::Day)
-        .await
-        .unwrap();
-    assert!(all.len() >= daily.1.len());
-    let found = bisect(&app, &mut condition, 0, size).await.unwrap();
-    if let Some(turn) = &found.found {
-        assert!(all.contains(turn));
+    let (asked, county) = (Some(period("2013")), Some(office(COUNTY)));
+    let condition = async |text: &str| {
+        let rule = Rule::parse(text).unwrap();
+        RuleCondition::new(&app, rule, county, asked, size)
+            .await
+            .unwrap()
+    };
+    // How many births there are after each entry.
+    let mut counting = condition("births >= 1").await;
+    let mut births = Vec::new();
+    for at in 0..=size {
+        let seen = counting.evaluate(at).await.unwrap();
+        births.push(seen.readings[0].exact.unwrap().numerator());
     }
-    assert!(all.len() > 1, "{} turns", all.len());
+    let from = births.iter().rposition(|births| *births == 0).unwrap() as u64;
+    let middle = births[usize::try_from(from.midpoint(size)).unwrap()];
+    let last = *births.last().unwrap();
+    assert!(middle > 1 && last > middle + 1, "{births:?}");
+    // It holds from the first birth to the middle, not after that, and again at the end.
+    let text = format!("births >= 1 and births <= {middle} or births >= {last}");
+    let mut twice = condition(&text).await;
+    let every = Every::Entries(1);
+    let (_, all, _) = turns(&app, &mut twice, from, size, every).await.unwrap();
+    assert_eq!(all.len(), 3);
+    let found = bisect(&app, &mut twice, from, size).await.unwrap();
+    assert!(all.contains(&found.found.unwrap()));
+    assert!(!found.contradictions.is_empty());
+    for position in found.contradictions {
+        assert!((from..size).contains(&position));
+    }
+    // Day by day there are fewer changes or as many, each at the end of a day.
+    let (_, daily, _) = turns(&app, &mut twice, from, size, Every::Day)
+        .await
+        .unwrap();
+    assert!(!daily.is_empty() && daily.len() <= 3, "{daily:?}");
     app.close().await;
 }
 

@@ -123,14 +123,9 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json"
     )]
     Registers(RegisterArgs),
-    /// Tell two moments apart: what changed, record by record, and how the numbers moved.
-    Diff(super::diff::Diff),
-    /// Say who set each field of a record, when, and in which entry.
-    Blame(super::blame::Blame),
-    /// Walk through history step by step, with the numbers moving.
-    Replay(super::replay::Replay),
-    /// Find the entry from which on a condition holds.
-    Bisect(super::bisect::Bisect),
+    /// Walk through history.
+    #[command(flatten)]
+    History(super::history::History),
     /// Make a report.
     #[command(
         after_help = "Example:\n  vitaledger report half-year --office 990101100001 --period 2014-H1"

@@ -13,6 +13,7 @@ mod blame;
 mod demo;
 mod diff;
 mod erase;
+mod history;
 mod importing;
 mod keys;
 mod log;
@@ -127,10 +128,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
-        Command::Diff(args) => diff::run(open().await?, &args, output).await,
-        Command::Blame(args) => blame::run(open().await?, &args, output).await,
-        Command::Replay(args) => replay::run(open().await?, &args, output).await,
-        Command::Bisect(args) => bisect::run(open().await?, &args, output).await,
+        Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Verify(args) if verify::is_exported(&folder) => {
             verify::exported(&folder, &args, output).await

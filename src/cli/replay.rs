@@ -180,7 +180,7 @@ fn painted(lines: &[Line], drawn: usize) -> String {
     picture
 }
 
-/// How a meaning looks; nothing at all where NO_COLOR is set.
+/// How a meaning looks; nothing at all where `NO_COLOR` is set.
 fn style(meaning: Meaning) -> Style {
     match meaning {
         Meaning::Plain => Style::new(),

@@ -98,7 +98,7 @@ mod tests {
             let truths: Vec<bool> = (0..=turn + after).map(|at| at >= turn).collect();
             let (found, asked) = run(&truths);
             prop_assert_eq!(Some(found), truths.iter().position(|t| *t).map(|at| at as u64));
-            prop_assert!(f64::from(asked) <= (truths.len() as f64).log2().ceil());
+            prop_assert!(asked <= (truths.len() - 1).next_power_of_two().ilog2());
         }
 
         /// Where it turns often, what is found is a change from false to true all the same.

@@ -117,9 +117,9 @@ impl<'a> Player<'a> {
         let mut taken = 0;
         self.take(|queued| {
             let day = queued.recorded_at.date();
-            let takes = taken == 0 || every.takes(*first.get_or_insert(day), taken, day);
-            taken += u64::from(takes);
-            takes
+            let belongs = every.takes(*first.get_or_insert(day), taken, day);
+            taken += u64::from(belongs);
+            belongs
         })
         .await
     }

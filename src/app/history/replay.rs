@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::player::Player;
 use super::{name_of, one_office};
 use crate::app::{App, AppError};
+use crate::history::difference::Moment;
 use crate::history::numbers::Numbers;
 use crate::history::steps::{Every, ReplayStep};
 use crate::history::tally::Tally;
@@ -63,13 +64,7 @@ impl<'a> Replay<'a> {
         let office = one_office(&offices, options.office)?;
         let every = match options.every {
             Some(every) => every,
-            None => {
-                let day = async |size| -> Result<NaiveDate, AppError> {
-                    let moment = app.moment(size).await?;
-                    Ok(moment.recorded_at.unwrap_or_default().date())
-                };
-                Every::suiting(day(from + 1).await?, day(to).await?, to - from)
-            }
+            None => suiting(app, from, to).await?,
         };
         let registers = app.registers().await?;
         Ok(Self {
@@ -142,6 +137,13 @@ impl<'a> Replay<'a> {
             .or_else(|| self.tally.as_ref().map(Tally::period))
             .unwrap_or(Period::Year(recorded_on.year()))
     }
+}
+
+/// What suits the entries between two numbers of them.
+async fn suiting(app: &App, from: u64, to: u64) -> Result<Every, AppError> {
+    let (first, last) = (app.moment(from + 1).await?, app.moment(to).await?);
+    let day = |moment: Moment| moment.recorded_at.unwrap_or_default().date();
+    Ok(Every::suiting(day(first), day(last), to - from))
 }
 
 /// The year of most days, of two the later; none when there is no day.

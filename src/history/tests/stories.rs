@@ -140,78 +140,113 @@ fn fields() -> impl Strategy<Value = AnyFields> {
     );
     parts.prop_map(
         |(which, kind, flow, office, source, on, reported, number)| {
-            let (source, office) = (Some(source), Some(office));
-            let (occurred_on, reported_on) = (Some(on), Some(reported));
-            let odd = number % 2 == 1;
+            let said = Said {
+                office: Some(office),
+                source: Some(source),
+                on: Some(on),
+                reported: Some(reported),
+                number,
+            };
             match which {
-                0 => AnyFields::Registration(RegistrationFields {
-                    kind: Some(kind),
-                    source,
-                    office,
-                    occurred_on,
-                    reported_on,
-                    sex: odd.then_some(Sex::Female),
-                    marital_status: Some(MaritalStatus::Married),
-                    ..RegistrationFields::default()
-                }),
-                1 => AnyFields::Birth(BirthFields {
-                    source,
-                    office,
-                    occurred_on,
-                    reported_on,
-                    sex: Some(if odd { Sex::Male } else { Sex::Female }),
-                    ..BirthFields::default()
-                }),
+                0 => said.registration(kind),
+                1 => said.birth(),
                 2 => AnyFields::PregnancyLoss(PregnancyLossFields {
                     month: Some(Period::Month(2014, 2)),
                     ..PregnancyLossFields::default()
                 }),
-                3 => AnyFields::Disbursement(DisbursementFields {
-                    flow: Some(flow),
-                    source,
-                    office,
-                    occurred_on,
-                    reported_on,
-                    scheme: Some(Slug(
-                        if flow == Flow::Appropriation {
-                            "programme_funding"
-                        } else {
-                            "family_support"
-                        }
-                        .to_owned(),
-                    )),
-                    period: Some(Period::Year(2014)),
-                    amount_fen: Some(Fen(number * 100)),
-                    approved_by: None,
-                }),
-                4 => AnyFields::Activity(ActivityFields {
-                    kind: Some(Slug(
-                        if odd {
-                            "banner"
-                        } else {
-                            "preconception_checkup"
-                        }
-                        .to_owned(),
-                    )),
-                    source,
-                    office,
-                    occurred_on,
-                    reported_on,
-                    quantity: Some(number),
-                    eligible: Some(9),
-                }),
-                _ => AnyFields::Return(ReturnFields {
-                    source,
-                    office,
-                    period: Some(Period::Month(2014, 2)),
-                    indicator: Some(Slug("births".to_owned())),
-                    value: Some(Decimal(number.to_string())),
-                    submitted_on: reported_on,
-                    ..ReturnFields::default()
-                }),
+                3 => said.money(flow),
+                4 => said.activity(),
+                _ => said.line(),
             }
         },
     )
+}
+
+/// What every record says, and a number to vary the rest by.
+struct Said {
+    office: Option<OfficeCode>,
+    source: Option<Source>,
+    on: Option<NaiveDate>,
+    reported: Option<NaiveDate>,
+    number: i64,
+}
+
+impl Said {
+    const fn odd(&self) -> bool {
+        self.number % 2 == 1
+    }
+
+    fn registration(self, kind: RegistrationKind) -> AnyFields {
+        AnyFields::Registration(RegistrationFields {
+            kind: Some(kind),
+            sex: self.odd().then_some(Sex::Female),
+            source: self.source,
+            office: self.office,
+            occurred_on: self.on,
+            reported_on: self.reported,
+            marital_status: Some(MaritalStatus::Married),
+            ..RegistrationFields::default()
+        })
+    }
+
+    fn birth(self) -> AnyFields {
+        AnyFields::Birth(BirthFields {
+            sex: Some(if self.odd() { Sex::Male } else { Sex::Female }),
+            source: self.source,
+            office: self.office,
+            occurred_on: self.on,
+            reported_on: self.reported,
+            ..BirthFields::default()
+        })
+    }
+
+    fn money(self, flow: Flow) -> AnyFields {
+        let scheme = if flow == Flow::Appropriation {
+            "programme_funding"
+        } else {
+            "family_support"
+        };
+        AnyFields::Disbursement(DisbursementFields {
+            flow: Some(flow),
+            source: self.source,
+            office: self.office,
+            occurred_on: self.on,
+            reported_on: self.reported,
+            scheme: Some(Slug(scheme.to_owned())),
+            period: Some(Period::Year(2014)),
+            amount_fen: Some(Fen(self.number * 100)),
+            approved_by: None,
+        })
+    }
+
+    fn activity(self) -> AnyFields {
+        let kind = if self.odd() {
+            "banner"
+        } else {
+            "preconception_checkup"
+        };
+        AnyFields::Activity(ActivityFields {
+            kind: Some(Slug(kind.to_owned())),
+            source: self.source,
+            office: self.office,
+            occurred_on: self.on,
+            reported_on: self.reported,
+            quantity: Some(self.number),
+            eligible: Some(9),
+        })
+    }
+
+    fn line(self) -> AnyFields {
+        AnyFields::Return(ReturnFields {
+            source: self.source,
+            office: self.office,
+            period: Some(Period::Month(2014, 2)),
+            indicator: Some(Slug("births".to_owned())),
+            value: Some(Decimal(self.number.to_string())),
+            submitted_on: self.reported,
+            ..ReturnFields::default()
+        })
+    }
 }
 
 /// Any event, of one of a few records of each kind, so that many are corrected.
@@ -223,6 +258,10 @@ pub fn event() -> impl Strategy<Value = Event> {
         1 => any::<bool>().prop_map(Event::Move),
         1 => Just(Event::Other),
     ]
+}
+
+fn record(number: u8) -> Uuid {
+    Uuid::from_u128(u128::from(number) + 1)
 }
 
 /// What was told so far.
@@ -298,12 +337,8 @@ impl Story {
         advance
     }
 
-    fn id(&self, number: u8) -> Uuid {
-        Uuid::from_u128(u128::from(number) + 1)
-    }
-
     fn last(&self, number: u8) -> Option<&RegisterRow> {
-        let id = self.id(number);
+        let id = record(number);
         self.rows.iter().rev().find(|row| row.record_id == id)
     }
 
@@ -315,7 +350,7 @@ impl Story {
         fields: AnyFields,
     ) -> RegisterRow {
         let row = RegisterRow {
-            record_id: self.id(number),
+            record_id: record(number),
             version: self.last(number).map_or(1, |row| row.version + 1),
             position,
             recorded_at: self.recorded_at,
@@ -346,7 +381,7 @@ impl Story {
             self.rows.pop();
             return None;
         }
-        let id = self.id(number);
+        let id = record(number);
         if row.kind() == RecordKind::PregnancyLoss {
             let facts = sealed.map(|on| LossFacts {
                 source: Source::Village,

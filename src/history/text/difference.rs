@@ -193,21 +193,7 @@ impl Page {
     fn fields(&mut self, record: &RecordDifference) {
         let language = self.language;
         let shown = |field: &str, value| value_text(field, value, language);
-        if record.outcome != Outcome::Corrected {
-            // All that a new record states, or a withdrawn one stated, on one line.
-            let stated = record.fields.iter().filter_map(|field| {
-                let value = field.new.as_ref().or(field.old.as_ref())?;
-                Some(format!(
-                    "{}={}",
-                    field.field,
-                    shown(field.field, Some(value))
-                ))
-            });
-            let stated: Vec<_> = stated.collect();
-            if !stated.is_empty() {
-                self.below(&stated.join(" "));
-            }
-        } else {
+        if record.outcome == Outcome::Corrected {
             for field in &record.fields {
                 let (old, new) = (
                     shown(field.field, field.old.as_ref()),
@@ -215,6 +201,17 @@ impl Page {
                 );
                 let name = pad(field.field, 24, Side::Left);
                 self.below(&format!("{name}{GAP}{old} -> {new}"));
+            }
+        } else {
+            // All that a new record states, or a withdrawn one stated, on one line.
+            let stated = record.fields.iter().filter_map(|field| {
+                let value = field.new.as_ref().or(field.old.as_ref())?;
+                let value = shown(field.field, Some(value));
+                Some(format!("{}={value}", field.field))
+            });
+            let stated: Vec<_> = stated.collect();
+            if !stated.is_empty() {
+                self.below(&stated.join(" "));
             }
         }
         for name in &record.sealed {

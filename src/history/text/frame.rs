@@ -28,6 +28,9 @@ const BAR: usize = 40;
 /// Bars of rising height.
 const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Index of the tallest bar.
+const TALLEST: f64 = 7.0;
+
 /// What a word means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meaning {
@@ -89,7 +92,7 @@ impl Course {
             if most <= least {
                 return HEIGHTS[0];
             }
-            let height = (value - least) / (most - least) * (HEIGHTS.len() - 1) as f64;
+            let height = (value - least) / (most - least) * TALLEST;
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
