@@ -68,7 +68,7 @@ fn two_moments_are_told_apart() {
         "- birth",
         "by clerk-3",
         "Numbers: Sample County (990101000000), 2014",
-        "2 entries between: 0 records recorded, 1 corrected, 1 voided",
+        "Entries between: 2. Records recorded: 0, corrected: 1, voided: 1",
     ] {
         assert!(told.out.contains(words), "{words}\n{}", told.out);
     }

@@ -255,7 +255,7 @@ async fn every_record_with_an_entry_between_is_told_once() {
         }
         assert_eq!(told.records.len(), expected);
         assert_eq!(told.entries.values().sum::<u64>(), to - from);
-        let lines = told.lines().unwrap();
+        let lines = told.lines(true).unwrap();
         assert_eq!(
             lines.len(),
             expected + told.offices.len() + told.movements.len() + 1

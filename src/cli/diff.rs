@@ -76,12 +76,11 @@ async fn tell(app: &App, args: &Diff, output: &Output) -> Result<String, AppErro
         app.size_named(&args.from).await?,
         app.size_named(&args.to).await?,
     );
-    let mut found = app.diff(from, to, &options).await?;
+    let found = app.diff(from, to, &options).await?;
     if output.json {
-        if args.numbers {
-            found.records.clear();
-        }
-        let mut lines = found.lines().map_err(crate::report::ReportError::from)?;
+        let mut lines = found
+            .lines(!args.numbers)
+            .map_err(crate::report::ReportError::from)?;
         lines.push(String::new());
         return Ok(lines.join("\n"));
     }

@@ -307,16 +307,14 @@ impl Difference {
         of.count() as u64
     }
 
-    /// Lines of JSON: one for each record, office and movement, and last the summary.
+    /// Lines of JSON: one for each record (when they are wanted), office and movement, and last
+    /// the summary, which counts the records in any case.
     ///
     /// # Errors
     /// When a number does not become JSON, which would be an error of this program.
-    pub fn lines(&self) -> Result<Vec<String>, serde_json::Error> {
-        let mut lines: Vec<String> = self
-            .records
-            .iter()
-            .map(|r| r.to_json().to_string())
-            .collect();
+    pub fn lines(&self, records: bool) -> Result<Vec<String>, serde_json::Error> {
+        let told = self.records.iter().filter(|_| records);
+        let mut lines: Vec<String> = told.map(|r| r.to_json().to_string()).collect();
         for office in &self.offices {
             lines.push(tagged("office", office)?);
         }

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::numbers::Numbers;
+use super::numbers::{Numbers, counted};
 use crate::indicators::targets::Verdict;
 use crate::indicators::{Indicator, Unit};
 use crate::locale::{Bilingual, Note};
@@ -139,18 +139,18 @@ fn figures(before: &[Figure], after: Vec<Figure>) -> Vec<FigureMove> {
         .map(|figure| FigureMove {
             id: figure.id.clone(),
             title: figure.title.clone(),
-            before: figure.value,
+            before: counted(figure),
             after: 0,
-            difference: -figure.value,
+            difference: -counted(figure),
         })
         .collect::<Vec<_>>();
     let stayed = after.into_iter().map(|figure| {
         let earlier = before.iter().find(|other| other.id == figure.id);
-        let before = earlier.map_or(0, |earlier| earlier.value);
+        let before = earlier.map_or(0, counted);
         FigureMove {
             before,
-            after: figure.value,
-            difference: figure.value - before,
+            after: counted(&figure),
+            difference: counted(&figure) - before,
             id: figure.id,
             title: figure.title,
         }

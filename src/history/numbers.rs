@@ -27,6 +27,12 @@ pub struct Numbers {
     pub indicators: Vec<Indicator>,
 }
 
+/// The value of a figure of a full report.
+#[must_use]
+pub const fn counted(figure: &Figure) -> i128 {
+    figure.value
+}
+
 /// One number, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reading {
@@ -87,9 +93,9 @@ pub fn reading_of(
     if let Some(definition) = DEFINITIONS.iter().find(|d| d.id == name) {
         return Ok(Some(indicator(definition.evaluate(counts, targets)?)));
     }
-    let mut counted = figures(counts).into_iter().chain(activities(counts));
-    Ok(counted.find(|figure| figure.id == name).map(|figure| {
-        let exact = Rational::whole(figure.value);
+    let mut all = figures(counts).into_iter().chain(activities(counts));
+    Ok(all.find(|figure| figure.id == name).map(|figure| {
+        let exact = Rational::whole(counted(&figure));
         Reading {
             name: figure.id,
             exact: Some(exact),

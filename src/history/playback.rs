@@ -22,6 +22,13 @@ use crate::model::time::{Timestamp, parse_date};
 use crate::registers::row::{Change, RegisterRow};
 use crate::registers::snapshot::{LossFacts, Snapshot};
 
+/// Kinds whose records are counted one by one, whatever the others are.
+pub(super) const EVENTS: [RecordKind; 3] = [
+    RecordKind::Registration,
+    RecordKind::Birth,
+    RecordKind::PregnancyLoss,
+];
+
 /// Versions of a fact by the position that set it; `None` where it was cleared.
 type Versions<T> = BTreeMap<Position, Option<T>>;
 
@@ -116,6 +123,7 @@ fn value<'a>(events: &'a [LifeEvent], name: &str) -> Option<&'a str> {
     opened.value.as_ref().map(|text| text.as_str())
 }
 
+/// The sealed facts of a pregnancy loss after these events; none when they were erased.
 fn loss_facts(events: &[LifeEvent]) -> Option<LossFacts> {
     Some(LossFacts {
         source: Source::parse(value(events, "source")?)?,
@@ -247,8 +255,7 @@ fn copy_dates(from: &Snapshot, to: &mut Snapshot, id: Uuid) {
 impl Playback {
     /// Looks at the snapshot without registrations, births and pregnancy losses.
     pub(super) fn without_events<R>(&mut self, look: impl FnOnce(&Snapshot) -> R) -> R {
-        let kinds = [RecordKind::Registration, RecordKind::Birth];
-        let aside = kinds.map(|kind| (kind, self.snapshot.rows.remove(&kind)));
+        let aside = EVENTS.map(|kind| (kind, self.snapshot.rows.remove(&kind)));
         let losses = std::mem::take(&mut self.snapshot.losses);
         let seen = look(&self.snapshot);
         self.snapshot.losses = losses;

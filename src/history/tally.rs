@@ -9,8 +9,8 @@
 //! records or the day changed; a change of the offices, or of an appropriation, whose day decides
 //! at which day residents are counted, counts everything anew.
 
-use super::playback::{Changed, Playback};
-use crate::indicators::counts::{Births, Counts, Funding, MonthOfBirths};
+use super::playback::{Changed, EVENTS, Playback};
+use crate::indicators::counts::Counts;
 use crate::indicators::targets::Targets;
 use crate::model::code::Flow;
 use crate::model::fields::AnyFields;
@@ -56,8 +56,8 @@ fn has_others(part: &Snapshot) -> bool {
 
 /// Whether a part has records that are counted one by one.
 fn has_events(part: &Snapshot) -> bool {
-    let kinds = [RecordKind::Registration, RecordKind::Birth];
-    kinds.into_iter().any(|kind| !part.of(kind).is_empty()) || !part.losses.is_empty()
+    let mut kinds = EVENTS.into_iter();
+    kinds.any(|kind| !part.of(kind).is_empty())
 }
 
 impl Tally {
@@ -103,13 +103,13 @@ impl Tally {
         if day != self.day || has_others(gone) || has_others(come) {
             let counted =
                 playback.without_events(|rest| Counts::of(rest, office, period, &self.targets));
-            self.take_others(counted);
+            self.counts.take_others(counted);
             self.day = day;
         }
         for (part, sign) in [(&mut changed.gone, -1), (&mut changed.come, 1)] {
             if has_events(part) {
                 let counted = self.count_part(playback, part);
-                self.add_events(&counted, sign);
+                self.counts.add_events(&counted, sign);
             }
         }
     }
@@ -126,82 +126,5 @@ impl Tally {
         });
         part.rows.insert(RecordKind::Disbursement, others);
         counted
-    }
-
-    /// Takes what is not counted record by record.
-    fn take_others(&mut self, new: Counts) {
-        let old = &mut self.counts;
-        for (month, of_new) in old.months.iter_mut().zip(new.months) {
-            month.returned = of_new.returned;
-        }
-        old.returns = new.returns;
-        old.activities = new.activities;
-        old.checks = new.checks;
-        old.rewards = new.rewards;
-        old.quoted = new.quoted;
-        old.funding = new.funding.map(|funding| Funding {
-            residents: old.funding.map_or(0, |old| old.residents),
-            ..funding
-        });
-    }
-
-    /// Adds the records of a part, or takes them off.
-    fn add_events(&mut self, part: &Counts, sign: i128) {
-        // Every field by name: whoever adds one decides here how it follows.
-        let Counts {
-            period: _,
-            households,
-            residents_first_day,
-            residents,
-            married_women,
-            women_of_unknown_age,
-            births,
-            months,
-            returns: _,
-            deaths,
-            marriages,
-            arrivals,
-            departures,
-            losses,
-            activities: _,
-            checks: _,
-            rewards: _,
-            funding,
-            quoted: _,
-        } = part;
-        let own = &mut self.counts;
-        own.residents_first_day += sign * residents_first_day;
-        own.residents += sign * residents;
-        if let (Some(own), Some(part)) = (&mut own.funding, funding) {
-            own.residents += sign * part.residents;
-        }
-        let add = |own: &mut u64, part: &u64| {
-            *own = if sign < 0 {
-                own.saturating_sub(*part)
-            } else {
-                *own + part
-            };
-        };
-        add(&mut own.households, households);
-        add(&mut own.married_women, married_women);
-        add(&mut own.women_of_unknown_age, women_of_unknown_age);
-        add(&mut own.deaths, deaths);
-        add(&mut own.marriages, marriages);
-        add(&mut own.arrivals, arrivals);
-        add(&mut own.departures, departures);
-        add(&mut own.losses, losses);
-        let Births {
-            total,
-            boys,
-            girls,
-            timely,
-        } = births;
-        add(&mut own.births.total, total);
-        add(&mut own.births.boys, boys);
-        add(&mut own.births.girls, girls);
-        add(&mut own.births.timely, timely);
-        for (own, MonthOfBirths { register, .. }) in own.months.iter_mut().zip(months) {
-            add(&mut own.register, register);
-        }
     }
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use self::stories::{Event, Story, event};
 use super::difference::{years_counted, years_touched};
 use super::movement::Movement;
-use super::numbers::Numbers;
+use super::numbers::{Numbers, counted};
 use super::playback::Playback;
 use super::tally::Tally;
 use super::text::{Course, Frame, frame};
@@ -84,7 +84,7 @@ proptest! {
         for figure in moved.figures.iter().chain(&moved.activities) {
             let of = |numbers: &Numbers| {
                 let mut all = numbers.figures.iter().chain(&numbers.activities);
-                all.find(|other| other.id == figure.id).map_or(0, |other| other.value)
+                all.find(|other| other.id == figure.id).map_or(0, counted)
             };
             prop_assert_eq!(figure.before, of(&earlier));
             prop_assert_eq!(figure.after, of(&later));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::Datelike;
 use uuid::Uuid;
 
 use super::{known_office, name_of, to_open, top_offices};
@@ -86,21 +87,27 @@ impl App {
             }
         }
         records.sort_by_key(RecordDifference::position);
+        let offices = office_changes(&before, &after);
+        let (from_moment, to_moment) = (self.moment(from).await?, self.moment(to).await?);
+        // Offices that moved take their numbers along, whether or not a record changed.
+        if years.is_empty() && !offices.is_empty() {
+            years.extend(to_moment.recorded_at.map(|at| at.date().year()));
+        }
         let (periods, years_left_out) = match options.period {
             Some(period) => (vec![period], 0),
             None => years_counted(&years),
         };
-        let offices = options
+        let tops = options
             .office
             .map_or_else(|| top_offices(&after), |o| vec![o]);
         let movements = self
-            .movements(&registers, [from, to], &offices, &periods)
+            .movements(&registers, [from, to], &tops, &periods)
             .await?;
         Ok(Difference {
-            from: self.moment(from).await?,
-            to: self.moment(to).await?,
+            from: from_moment,
+            to: to_moment,
             records,
-            offices: office_changes(&before, &after),
+            offices,
             entries: between.entries,
             movements,
             years_left_out,

@@ -72,7 +72,11 @@ impl App {
     }
 
     /// What was current as of a number of entries, without any sealed date.
-    async fn bare_snapshot(&self, registers: &Registers, size: u64) -> Result<Snapshot, AppError> {
+    pub(super) async fn bare_snapshot(
+        &self,
+        registers: &Registers,
+        size: u64,
+    ) -> Result<Snapshot, AppError> {
         let moment = self.moment(size).await?;
         Ok(Snapshot {
             size,
@@ -87,7 +91,7 @@ impl App {
     }
 
     /// Opens the sealed dates of records as of a number of entries, and of every version before.
-    async fn open_dates(
+    pub(super) async fn open_dates(
         &self,
         ids: &[Uuid],
         size: u64,
@@ -105,7 +109,7 @@ impl App {
 }
 
 /// Current records of a snapshot whose sealed dates are counted.
-fn to_open(snapshot: &Snapshot) -> Vec<Uuid> {
+pub(super) fn to_open(snapshot: &Snapshot) -> Vec<Uuid> {
     let rows = snapshot.rows.values().flatten();
     rows.filter(|row| needs_opening(&row.fields))
         .map(|row| row.record_id)

@@ -162,13 +162,8 @@ impl Page {
         };
         let outcome = format!("history-outcome-{}", record.outcome.as_str());
         let outcome = self.t(&outcome, &[]);
-        let head = format!("{mark} {kind} {}  {outcome}", record.record_id);
-        let bullet = if self.form == Form::Markdown {
-            "- "
-        } else {
-            ""
-        };
-        self.lines.push(format!("{bullet}{}", self.escaped(&head)));
+        let head = format!("{kind} {}  {outcome}", record.record_id);
+        self.item(mark, &head);
         for step in &record.steps {
             let facts = &step.facts;
             let mut parts = vec![
@@ -220,6 +215,16 @@ impl Page {
         }
     }
 
+    /// What is listed, with its mark; in Markdown the mark would begin a list of its own.
+    fn item(&mut self, mark: char, line: &str) {
+        let mark = if self.form == Form::Markdown {
+            '-'
+        } else {
+            mark
+        };
+        self.lines.push(format!("{mark} {}", self.escaped(line)));
+    }
+
     fn below(&mut self, line: &str) {
         let bullet = if self.form == Form::Markdown {
             "  - "
@@ -242,16 +247,11 @@ impl Page {
             };
             let word = self.t(key, &[]);
             let after = self.office(&office.after);
-            let bullet = if self.form == Form::Markdown {
-                "- "
-            } else {
-                ""
-            };
             let said = match &office.before {
-                None => format!("{mark} {word}{GAP}{after}"),
-                Some(before) => format!("{mark} {word}{GAP}{} -> {after}", self.office(before)),
+                None => format!("{word}{GAP}{after}"),
+                Some(before) => format!("{word}{GAP}{} -> {after}", self.office(before)),
             };
-            self.lines.push(format!("{bullet}{}", self.escaped(&said)));
+            self.item(mark, &said);
         }
         self.lines.push(String::new());
     }

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Side, harmless, pad, signed, signed_decimal, whole};
 use crate::history::movement::less;
-use crate::history::numbers::Numbers;
+use crate::history::numbers::{Numbers, counted};
 use crate::history::steps::ReplayStep;
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
@@ -62,11 +62,11 @@ pub struct Course {
 impl Course {
     /// Takes the values of a step.
     pub fn push(&mut self, numbers: &Numbers) {
-        let counted = numbers.figures.iter().chain(&numbers.activities);
-        let counted = counted.map(|f| (f.id.as_str(), Rational::whole(f.value)));
+        let all = numbers.figures.iter().chain(&numbers.activities);
+        let figures = all.map(|f| (f.id.as_str(), Rational::whole(counted(f))));
         let indicators = numbers.indicators.iter();
         let indicators = indicators.filter_map(|i| Some((i.id, shown(i)?)));
-        for (id, value) in counted.chain(indicators) {
+        for (id, value) in figures.chain(indicators) {
             let values = self.values.entry(id.to_owned()).or_default();
             if values.len() == COURSE {
                 values.pop_front();
@@ -239,8 +239,10 @@ fn figure_row(
     });
     Row {
         title: harmless(figure.title.get(language)),
-        now: whole(figure.value),
-        change: earlier.map_or_else(String::new, |other| signed(figure.value - other.value)),
+        now: whole(counted(figure)),
+        change: earlier.map_or_else(String::new, |other| {
+            signed(counted(figure) - counted(other))
+        }),
         course: course.bars(&figure.id),
         target: None,
     }
