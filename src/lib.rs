@@ -11,12 +11,13 @@
 //! indicators  counts and rates, each defined once, with targets and verdicts
 //!   audit     recomputes everything and writes nothing
 //! report      half-year summary
+//! history     what changed between moments, step by step, and since when a condition holds
 //! app         a ledger opened from its folder: every command is a method
 //! cli | http  the only parts that talk to people and to other machines
 //! ```
 //!
 //! Imports go downwards only: `model` < `locale` | `statistics` < `store` < `ledger` | `seal` <
-//! `registers` < `indicators` < `audit` < `report` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
+//! `registers` < `indicators` < `audit` < `report` < `history` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
 //! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |
@@ -30,6 +31,7 @@
 //! | [`indicators`] | [`indicators::DEFINITIONS`]; texts are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
 //! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`] |
+//! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |
 //! | [`http`] | [`http::witness`]: a witness that others ask |
@@ -39,6 +41,7 @@
 pub mod app;
 pub mod audit;
 pub mod cli;
+pub mod history;
 pub mod http;
 pub mod indicators;
 pub mod intake;

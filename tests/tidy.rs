@@ -30,7 +30,7 @@ const LADDER: [&[&str]; 12] = [
     &["indicators"],
     &["audit"],
     &["report", "subscription"],
-    &["access"],
+    &["access", "history"],
     &["app"],
     &["http", "web"],
     &["cli"],

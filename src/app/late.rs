@@ -12,7 +12,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::reading::{BATCH, loss_facts, office_of_row};
+use super::reading::{BATCH, office_of_row};
 use super::{App, AppError};
 use crate::indicators::counts::Counts;
 use crate::indicators::targets::Targets;
@@ -410,7 +410,10 @@ fn facts_by_position(history: &RecordHistory) -> Vec<(Position, Facts)> {
         }
         let value = |slot: Slot| values.get(&slot).copied().flatten();
         let born_on = value(Slot::must("born_on")).and_then(parse_date);
-        facts.push((event.position, (born_on, loss_facts(value))));
+        facts.push((
+            event.position,
+            (born_on, LossFacts::of(|name| value(Slot::must(name)))),
+        ));
     }
     facts
 }

@@ -9,6 +9,7 @@ pub mod backup;
 pub mod erase;
 pub mod error;
 pub mod exchange;
+pub mod history;
 pub mod home;
 pub mod importing;
 pub mod keys;

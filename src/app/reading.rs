@@ -1,28 +1,24 @@
 //! Reading: moments, snapshots, disclosures.
 
-use std::collections::HashMap;
-
-use chrono::NaiveDate;
 use uuid::Uuid;
 
+use super::history::to_open;
 use super::records::sealed_text;
 use super::{App, AppError};
 use crate::audit::verify::{Scope, Verification, Verifier};
+use crate::history::playback::SealedDates;
 use crate::ledger::aggregate::NamedRecords;
 use crate::ledger::aggregate::disclosure::{Disclosure, DisclosureCommand};
 use crate::ledger::history::RecordHistory;
 use crate::ledger::request::{Command, For, Receipt};
-use crate::model::code::{RegistrationKind, Source};
-use crate::model::entry::Entry;
 use crate::model::fields::AnyFields;
 use crate::model::id::OfficeCode;
-use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
-use crate::model::time::{Timestamp, parse_date};
+use crate::model::time::Timestamp;
 use crate::registers::Registers;
 use crate::registers::fold::size_at;
 use crate::registers::row::RegisterRow;
-use crate::registers::snapshot::{LossFacts, Snapshot};
+use crate::registers::snapshot::Snapshot;
 use crate::seal::merkle::{Hash, root_of_leaves};
 use crate::seal::sealer::SealError;
 use crate::seal::state::SignedState;
@@ -76,56 +72,11 @@ impl App {
     /// # Errors
     /// When the store fails or a sealed field does not open.
     pub async fn snapshot(&self, registers: &Registers, size: u64) -> Result<Snapshot, AppError> {
-        let rows = registers.snapshot_rows(size)?;
-        let last = match size.checked_sub(1) {
-            Some(position) => self.ledger.store.entry(position).await?,
-            None => None,
-        };
-        let recorded_at = last
-            .as_ref()
-            .and_then(|stored| Entry::parse(&stored.bytes).ok())
-            .map_or_else(Timestamp::default, |entry| entry.recorded_at);
-        let mut snapshot = Snapshot {
-            size,
-            recorded_at,
-            simulated_clock: self.ledger.simulated,
-            origin: self.origin.clone(),
-            offices: self.offices(size).await?,
-            rows,
-            born_on: HashMap::new(),
-            losses: HashMap::new(),
-        };
-        let residents: Vec<Uuid> = snapshot
-            .registrations()
-            .filter(|(_, fields)| {
-                fields.kind == Some(RegistrationKind::Resident)
-                    && fields.source == Some(Source::Village)
-            })
-            .map(|(row, _)| row.record_id)
-            .collect();
-        for ids in residents.chunks(BATCH) {
-            for history in self.histories(ids, size).await? {
-                if let Some(born) = history
-                    .value(Slot::must("born_on"))
-                    .and_then(|t| parse_date(t))
-                {
-                    snapshot.born_on.insert(history.record_id, born);
-                }
-            }
-        }
-        let losses: Vec<Uuid> = snapshot
-            .of(RecordKind::PregnancyLoss)
-            .iter()
-            .map(|row| row.record_id)
-            .collect();
-        for ids in losses.chunks(BATCH) {
-            for history in self.histories(ids, size).await? {
-                let value = |slot| history.value(slot).map(|text| text.as_str());
-                if let Some(facts) = loss_facts(value) {
-                    snapshot.losses.insert(history.record_id, facts);
-                }
-            }
-        }
+        let mut snapshot = self.bare_snapshot(registers, size).await?;
+        let mut sealed = SealedDates::default();
+        self.open_dates(&to_open(&snapshot), size, &mut sealed)
+            .await?;
+        sealed.put_into(&mut snapshot);
         Ok(snapshot)
     }
 
@@ -258,20 +209,6 @@ impl App {
             _ => Ok(report),
         }
     }
-}
-
-/// The facts of a pregnancy loss from the values of its slots.
-pub(super) fn loss_facts<'v>(value: impl Fn(Slot) -> Option<&'v str>) -> Option<LossFacts> {
-    let value = |name| value(Slot::must(name));
-    let date = |name| value(name).and_then(|text: &str| parse_date(text));
-    let (occurred_on, reported_on): (NaiveDate, NaiveDate) =
-        (date("occurred_on")?, date("reported_on")?);
-    Some(LossFacts {
-        source: Source::parse(value("source")?)?,
-        office: OfficeCode::parse(value("office")?)?,
-        occurred_on,
-        reported_on,
-    })
 }
 
 /// The office of a row, for filters: of a pregnancy loss, its township.

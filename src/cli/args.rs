@@ -124,6 +124,9 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json"
     )]
     Registers(RegisterArgs),
+    /// Walk through history.
+    #[command(flatten)]
+    History(super::history::History),
     /// Make a report.
     #[command(
         after_help = "Example:\n  vitaledger report half-year --office 990101100001 --period 2014-H1"

@@ -8,9 +8,13 @@
 
 mod args;
 mod backup;
+mod bisect;
+mod blame;
 mod demo;
+mod diff;
 mod erase;
 mod export;
+mod history;
 mod importing;
 mod keys;
 mod log;
@@ -19,6 +23,7 @@ mod period;
 mod proofs;
 mod record;
 mod registers;
+mod replay;
 mod report;
 mod returns;
 mod show;
@@ -121,6 +126,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Export { export } => export::run(open().await?, &export, output).await,
         Command::Period { period } => period::run(append().await?, &period, output).await,

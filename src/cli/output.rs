@@ -31,6 +31,15 @@ impl Output {
         self.language == Language::Zh
     }
 
+    /// The language as texts are kept in.
+    pub fn locale(&self) -> crate::locale::Language {
+        if self.chinese() {
+            crate::locale::Language::Zh
+        } else {
+            crate::locale::Language::En
+        }
+    }
+
     /// The text in the language.
     pub fn pick<'a>(&self, english: &'a str, chinese: &'a str) -> &'a str {
         if self.chinese() { chinese } else { english }

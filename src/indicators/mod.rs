@@ -12,6 +12,7 @@
 //! period are multiplied to a year by its months.
 
 pub mod counts;
+pub mod following;
 pub mod returned;
 pub mod targets;
 

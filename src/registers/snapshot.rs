@@ -13,7 +13,7 @@ use crate::model::fields::{
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::model::schema::RecordKind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, parse_date};
 
 /// The sealed facts of a pregnancy loss that a count needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,19 @@ pub struct LossFacts {
     pub occurred_on: NaiveDate,
     /// When it was reported.
     pub reported_on: NaiveDate,
+}
+
+impl LossFacts {
+    /// The facts from the values of their slots; none when one is missing, or was erased.
+    #[must_use]
+    pub fn of<'v>(value: impl Fn(&'static str) -> Option<&'v str>) -> Option<Self> {
+        Some(Self {
+            source: Source::parse(value("source")?)?,
+            office: OfficeCode::parse(value("office")?)?,
+            occurred_on: parse_date(value("occurred_on")?)?,
+            reported_on: parse_date(value("reported_on")?)?,
+        })
+    }
 }
 
 /// Every record that was current at a position: the last version of each, voided ones left out.

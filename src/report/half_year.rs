@@ -174,7 +174,9 @@ impl HalfYearReport {
     }
 }
 
-fn figures(counts: &Counts) -> Vec<Figure> {
+/// The counted figures, in the order of the report.
+#[must_use]
+pub fn figures(counts: &Counts) -> Vec<Figure> {
     let figure = |id: &str, value: i128| Figure {
         id: id.to_owned(),
         title: Bilingual::of(&format!("figure-{id}"), &[]),
@@ -206,7 +208,9 @@ fn figures(counts: &Counts) -> Vec<Figure> {
     ]
 }
 
-fn activities(counts: &Counts) -> Vec<Figure> {
+/// The activities: those of [`ACTIVITIES`], then other kinds by name.
+#[must_use]
+pub fn activities(counts: &Counts) -> Vec<Figure> {
     let listed = ACTIVITIES.into_iter().map(str::to_owned);
     let others = counts.activities.keys().cloned();
     let others = others.filter(|kind| !ACTIVITIES.contains(&kind.as_str()));
