@@ -34,7 +34,7 @@ SCIPY = 1e-6
 SCIPY_LARGE = 0.1
 LARGE = 10**6
 # Some of its upper tails (beta-binomial) are 1 less the lower one.
-SCIPY_ABSOLUTE = 1e-11
+SCIPY_ABSOLUTE = 1e-9
 SMALLEST = mp.mpf("1e-290")
 
 
