@@ -29,6 +29,7 @@ use vitaledger::audit::exported::verify;
 use vitaledger::seal::checkpoint::Checkpoint;
 use vitaledger::seal::cosignature::CosigningKey;
 use vitaledger::seal::entries::LogFile;
+use vitaledger::seal::keys::SigningKey;
 use vitaledger::seal::policy::Policy;
 use vitaledger::seal::proof::TlogProof;
 
@@ -38,6 +39,8 @@ const README: &str = include_str!("../README.md");
 struct Scene {
     place: TempDir,
     log: PathBuf,
+    /// The file of its secret key.
+    secret: PathBuf,
     /// Its origin, which is the name of its key.
     origin: String,
     key: String,
@@ -79,6 +82,7 @@ impl Scene {
         Self {
             place,
             log,
+            secret: ledger.join("keys/signing.key"),
             origin: head.origin().to_owned(),
             key,
             size: head.size(),
@@ -180,7 +184,7 @@ fn generated(log: &Path, position: u64) -> String {
     String::from_utf8(foreign::done(&mut command).stdout).unwrap()
 }
 
-/// A log of our entries that a program made, signed with its own key under the same name.
+/// A log of our entries that a program made, signed with the key that they name.
 async fn makes_what_we_check(program: Program) {
     let scene = Scene::new().await;
     let theirs = scene.at("theirs");
@@ -189,14 +193,14 @@ async fn makes_what_we_check(program: Program) {
         .iter()
         .map(|(position, ..)| *position)
         .collect();
-    let mut made = program.make(&scene.log, &theirs, &scene.origin, &positions);
+    let mut made = program.make(&scene.log, &theirs, &scene.secret, &positions);
     if program == Program::Scales {
         made.proofs = positions
             .iter()
             .map(|position| (*position, generated(&theirs, *position)))
             .collect();
     }
-    assert_ne!(made.key, scene.key);
+    assert_eq!(made.key, scene.key);
     // The same entries are the same tiles, whoever writes them.
     let files = flips::files(&scene.log);
     for file in &files {
@@ -209,7 +213,9 @@ async fn makes_what_we_check(program: Program) {
         );
     }
     let policy = |key: &str| Policy::parse(format!("log {key}\nquorum none\n").as_bytes()).unwrap();
-    let (own, other) = (policy(&made.key), policy(&scene.key));
+    let stranger = SigningKey::generate(&mut OsRng, &scene.origin).unwrap();
+    let other = policy(&stranger.verifier_key().to_string());
+    let own = policy(&made.key);
     let checked = async |folder: &Path, policy| {
         let report = verify(folder, policy, None, |_| ()).await.unwrap();
         (report.wrong.is_none(), report.entries)
@@ -236,7 +242,7 @@ fn proofs_are_checked(scene: &Scene, made: &Made, policy: &Policy) {
     for (position, ours, entry) in &scene.proofs {
         let proof = made.proofs[position].as_bytes();
         assert!(holds(proof, entry), "their proof of {position}");
-        assert!(!holds(ours, entry), "signed by another key");
+        assert!(holds(ours, entry), "our proof of {position}");
         for (what, changed) in flips::of_all_bytes(proof) {
             assert!(!holds(&changed, entry), "their proof, {what}");
         }

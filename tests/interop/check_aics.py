@@ -2,9 +2,10 @@
 
     check_aics.py                              cases on standard input, see cases.py
     check_aics.py log FOLDER KEYFILE           every tile and every entry of an exported log
-    check_aics.py make FOLDER TO ORIGIN AT...  a log of the entries of FOLDER, and proofs of some
+    check_aics.py make FOLDER TO SECRET AT...  a log of the entries of FOLDER, and proofs of some
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -58,13 +59,14 @@ def proof(text, entry, key):
         raise ValueError("the proof does not hold")
 
 
-def make(folder, to, origin, at):
-    """Writes a log as this library lays it out, with a key of its own, and prints key and proofs."""
+def make(folder, to, key, at):
+    """Writes a log as this library lays it out, signs it with a key, and prints that and proofs."""
+    _, _, origin, _, secret = Path(key).read_text().strip().split("+", 4)
+    secret = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)[1:])
     size = parse_checkpoint(parse_note((Path(folder) / "checkpoint").read_bytes()).text).size
     reader = FileSystemTileReader(folder)
     TileWriter([read_entry(reader, index, size) for index in range(size)]).write_to(to)
     made = FileSystemTileReader(to)
-    secret = Ed25519PrivateKey.generate()
     head = Checkpoint(origin, size, tree_root_from_tiles(made, size))
     note = sign_checkpoint(head, secret, origin).serialise()
     (Path(to) / "checkpoint").write_text(note)
@@ -81,7 +83,7 @@ match sys.argv[1:]:
         cases.run(log, proof, checkpoint)
     case ["log", folder, key]:
         print(log(folder, Path(key).read_text().strip()).size, "entries: accepted")
-    case ["make", folder, to, origin, *at]:
-        make(folder, to, origin, at)
+    case ["make", folder, to, key, *at]:
+        make(folder, to, key, at)
     case _:
         sys.exit(__doc__)

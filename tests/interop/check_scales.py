@@ -1,7 +1,7 @@
 """Logs, proofs and checkpoints as tlog-scales (PyPI) sees and makes them.
 
     check_scales.py                              cases on standard input, see cases.py
-    check_scales.py make FOLDER TO ORIGIN AT...  a log of the entries of FOLDER
+    check_scales.py make FOLDER TO SECRET AT...  a log of the entries of FOLDER
 
 Proofs come from its own command, `tlog-tiles gen-proof`. Of a checkpoint it verifies what it read
 and writes again, not the bytes that were there: it takes U+000B for the end of a line, passes over
@@ -9,6 +9,7 @@ what stands where the empty line should, and over bits of base64 that mean nothi
 is signed all the same.
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -55,12 +56,14 @@ def proof(text, entry, key):
     path.check(tiles.leaf_hash(entry), head.root_hash)
 
 
-def make(folder, to, origin):
-    """Writes a log in three commits with a key of its own, and prints the key."""
+def make(folder, to, key):
+    """Writes a log in three commits, signs them with a key, and prints its public half."""
+    _, _, origin, _, secret = Path(key).read_text().strip().split("+", 4)
+    secret = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret)[1:])
     reader = TilesReader(LocalBackend(Path(folder)))
     size = reader.get_checkpoint().size
     writer = TilesWriter.create(Path(to), origin)
-    signer = PlainEd25519Signer(origin, Ed25519PrivateKey.generate())
+    signer = PlainEd25519Signer(origin, secret)
     for index in range(size):
         writer.add_leaf(reader.get_entry(index))
         if index in (100, 300, size - 1):
@@ -71,7 +74,7 @@ def make(folder, to, origin):
 match sys.argv[1:]:
     case []:
         cases.run(log, proof, checkpoint)
-    case ["make", folder, to, origin, *_]:
-        make(folder, to, origin)
+    case ["make", folder, to, key, *_]:
+        make(folder, to, key)
     case _:
         sys.exit(__doc__)

@@ -2,7 +2,7 @@
 // checkpoints, tlog hashes, proves and authenticates.
 //
 //	main                              cases on standard input, see cases.py
-//	main make FOLDER TO ORIGIN AT...  a log of the entries of FOLDER, and proofs of some
+//	main make FOLDER TO SECRET AT...  a log of the entries of FOLDER, and proofs of some
 //	main paths                        levels, indexes and widths in, the paths of tiles out
 //
 // The packages know another head of a tree and no cosignatures: those are read here. ParseHash takes
@@ -12,7 +12,6 @@ package main
 import (
 	"bufio"
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -249,8 +248,8 @@ func (h hashes) ReadHashes(indexes []int64) (read []tlog.Hash, err error) {
 	return read, nil
 }
 
-// makeLog writes a log with a key of its own, and prints key and proofs.
-func makeLog(from, to folder, origin string, at []string) {
+// makeLog writes a log, signs it with the secret key in a file, and prints its public half and proofs.
+func makeLog(from, to folder, file string, at []string) {
 	var size int64
 	var all [][]byte
 	msg := must(os.ReadFile(filepath.Join(string(from), "checkpoint")))
@@ -274,9 +273,12 @@ func makeLog(from, to folder, origin string, at []string) {
 		tile.L = -1
 		must(0, to.write(tile, bundle))
 	}
-	secret, key, err := note.GenerateKey(rand.Reader, origin)
-	must(0, err)
+	secret := strings.TrimSpace(string(must(os.ReadFile(file))))
 	signer := must(note.NewSigner(secret))
+	origin := signer.Name()
+	seed := must(base64.StdEncoding.DecodeString(strings.SplitN(secret, "+", 5)[4]))
+	public := ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey)
+	key := must(note.NewEd25519VerifierKey(origin, public))
 	root := must(tlog.TreeHash(size, stored))
 	text := fmt.Sprintf("%s\n%d\n%s\n", origin, size, root)
 	signed := must(note.Sign(&note.Note{Text: text}, signer))

@@ -143,10 +143,10 @@ impl Program {
     }
 
     /// Lets it make a log of the entries of an exported one, with a key of its own.
-    pub fn make(self, exported: &Path, to: &Path, origin: &str, at: &[u64]) -> Made {
+    pub fn make(self, exported: &Path, to: &Path, secret: &Path, at: &[u64]) -> Made {
         let scratch = to.parent().unwrap();
         let mut command = self.command(scratch);
-        command.arg("make").arg(exported).arg(to).arg(origin);
+        command.arg("make").arg(exported).arg(to).arg(secret);
         command.args(at.iter().map(u64::to_string));
         let answer: Value = serde_json::from_slice(&done(&mut command).stdout).unwrap();
         let proofs = answer["proofs"].as_object();
