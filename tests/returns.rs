@@ -40,9 +40,18 @@ async fn submit(
         reason: why.map(str::to_owned),
         ..Submission::default()
     };
+    answers(ledger, of, &submission).await
+}
+
+/// What is said of each line that is not as it was.
+async fn answers(
+    ledger: &Ledger,
+    of: &str,
+    submission: &Submission,
+) -> Result<Vec<String>, AppError> {
     let submitted = ledger
         .app
-        .submit_return(office(of), period("2014-06"), &submission)
+        .submit_return(office(of), period("2014-06"), submission)
         .await?;
     let lines = submitted.lines.into_iter();
     Ok(lines
@@ -181,15 +190,7 @@ async fn file(ledger: &Ledger, path: &Path) -> Result<Vec<String>, AppError> {
         from: Some(path.to_owned()),
         ..Submission::default()
     };
-    let submitted = ledger
-        .app
-        .submit_return(office(FIRST), period("2014-06"), &submission)
-        .await?;
-    let lines = submitted.lines.into_iter();
-    Ok(lines
-        .filter(|line| line.answer != "unchanged")
-        .map(|line| format!("{} {} {}", line.indicator, line.value.unwrap(), line.answer))
-        .collect())
+    answers(ledger, FIRST, &submission).await
 }
 
 #[tokio::test]

@@ -21,7 +21,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::home::{failed, write_secret};
+use super::error::failed;
+use super::home::write_secret;
 use super::{App, AppError};
 use crate::audit::keys::{LOG_STREAM, roster};
 use crate::audit::verify::{Scope, Verification, Verifier};

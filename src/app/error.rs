@@ -1,5 +1,7 @@
 //! What can go wrong, and the exit code that says so.
 
+use std::path::Path;
+
 use crate::audit::evidence::EvidenceError;
 use crate::audit::exported::ExportedError;
 use crate::audit::verify::VerifyError;
@@ -129,6 +131,16 @@ pub mod exit {
     pub const UNAVAILABLE: u8 = 20;
     /// The caller may not do this.
     pub const NOT_PERMITTED: u8 = 21;
+}
+
+/// Names a file and what was being done with it when the system failed.
+pub fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
+    let path = path.display().to_string();
+    move |source| AppError::File {
+        doing,
+        path,
+        source,
+    }
 }
 
 impl AppError {

@@ -28,6 +28,7 @@ use rand_core::OsRng;
 use uuid::Uuid;
 
 use super::AppError;
+use super::error::failed;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
 use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
@@ -38,7 +39,8 @@ use crate::ledger::master::MasterKeys;
 use crate::ledger::request::{Command, Context, For, fold};
 use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
-use crate::model::office::OfficeDirectory;
+use crate::model::id::Position;
+use crate::model::office::{OfficeDirectory, OfficeFields};
 use crate::model::time::Timestamp;
 use crate::registers::Registers;
 use crate::registers::views::Views;
@@ -86,15 +88,6 @@ pub struct App {
     /// Whether the log has erasures that are applied only once they are sealed.
     pub(super) erasures_wait: AtomicBool,
     store: Arc<dyn Database>,
-}
-
-pub(super) fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
-    let path = path.display().to_string();
-    move |source| AppError::File {
-        doing,
-        path,
-        source,
-    }
 }
 
 /// Writes a new file that only its owner can read; refuses to overwrite.
@@ -396,18 +389,29 @@ impl App {
     /// When the store fails or an entry does not read.
     pub async fn offices(&self, size: u64) -> Result<OfficeDirectory, AppError> {
         let mut directory = OfficeDirectory::default();
+        for (_, office) in self.office_events(size).await? {
+            directory.insert(office);
+        }
+        Ok(directory)
+    }
+
+    /// What offices became by entries below a size, with their positions, in order.
+    pub(super) async fn office_events(
+        &self,
+        size: u64,
+    ) -> Result<Vec<(Position, OfficeFields)>, AppError> {
+        let mut events = Vec::new();
         for stored in self.store.entries_of_type("office").await? {
-            if stored.position >= size {
+            let position = stored.position;
+            if position >= size {
                 break;
             }
             let event: OfficeEvent = Entry::parse(&stored.bytes)
                 .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| {
-                    AppError::Integrity(format!("position {}: {error}", stored.position))
-                })?;
-            directory.insert(event.office().clone());
+                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+            events.push((position, event.office().clone()));
         }
-        Ok(directory)
+        Ok(events)
     }
 
     /// The registers, caught up.

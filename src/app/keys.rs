@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 
 use chrono::NaiveDate;
 
-use super::home::{failed, keys_folder, read_file};
+use super::error::failed;
+use super::home::{keys_folder, read_file};
 use super::signing::SigningKeyInfo;
 use super::{App, AppError};
 use crate::ledger::aggregate::log::{Log, LogCommand};

@@ -16,7 +16,6 @@ use super::reading::{BATCH, office_of_row};
 use super::{App, AppError};
 use crate::indicators::counts::Counts;
 use crate::indicators::targets::Targets;
-use crate::ledger::aggregate::office::OfficeEvent;
 use crate::ledger::history::RecordHistory;
 use crate::model::code::{RegistrationKind, Source};
 use crate::model::entry::Entry;
@@ -141,7 +140,7 @@ impl App {
             }
         }
         late.extend(
-            self.moved_by_offices(registers, pinned, &changes, size)
+            self.moved_by_offices(registers, pinned, first, &changes, size)
                 .await?,
         );
         late.sort_by_key(|one| one.position);
@@ -226,15 +225,7 @@ impl App {
     async fn office_changes(&self, from: u64, to: u64) -> Result<Vec<OfficeChange>, AppError> {
         let mut known = OfficeDirectory::default();
         let mut changes = Vec::new();
-        for stored in self.ledger.store.entries_of_type("office").await? {
-            let position = stored.position;
-            if position >= to {
-                break;
-            }
-            let event: OfficeEvent = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-            let after = event.office().clone();
+        for (position, after) in self.office_events(to).await? {
             if position >= from {
                 let before = known.get(after.code).cloned();
                 changes.push(OfficeChange {
@@ -248,15 +239,16 @@ impl App {
         Ok(changes)
     }
 
-    /// Offices that went below another one, or changed their level, take their records with them.
+    /// From these offices on, those that went below another one, or changed their level, take their records with them.
     async fn moved_by_offices(
         &self,
         registers: &Registers,
         pinned: &[Pinned],
+        mut offices: OfficeDirectory,
         changes: &[OfficeChange],
         size: u64,
     ) -> Result<Vec<Late>, AppError> {
-        let went = |change: &&OfficeChange| {
+        let went = |change: &OfficeChange| {
             let before = change.before.as_ref();
             before.is_some_and(|before| {
                 before.parent != change.after.parent || before.level != change.after.level
@@ -265,24 +257,24 @@ impl App {
         let targets = Targets::default();
         let mut late = Vec::new();
         let mut snapshot: Option<Snapshot> = None;
-        for change in changes.iter().filter(went) {
+        for change in changes {
+            let before = went(change).then(|| offices.clone());
+            offices.insert(change.after.clone());
+            let Some(before) = before else {
+                continue;
+            };
             if snapshot.is_none() {
                 snapshot = Some(self.snapshot(registers, size).await?);
             }
             let Some(snapshot) = &mut snapshot else {
                 continue;
             };
-            let offices = [change.position, change.position + 1];
-            let offices = [
-                self.offices(offices[0]).await?,
-                self.offices(offices[1]).await?,
-            ];
             for (index, one) in pinned.iter().enumerate() {
                 if one.from > change.position {
                     continue;
                 }
-                let [was, is] = offices.clone().map(|offices| {
-                    snapshot.offices = offices;
+                let [was, is] = [&before, &offices].map(|offices| {
+                    snapshot.offices.clone_from(offices);
                     snapshot.recorded_at = judged_at(snapshot.recorded_at, one.period);
                     Counts::of(snapshot, one.office, one.period, &targets)
                 });

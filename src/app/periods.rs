@@ -15,7 +15,7 @@ use chrono::{Days, NaiveDate};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::home::failed;
+use super::error::failed;
 use super::reading::AsOf;
 use super::records::sealed_text;
 use super::{App, AppError};

@@ -12,7 +12,6 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::late::Late;
-use super::periods::office_name;
 use super::reading::BATCH;
 use super::{App, AppError};
 use crate::indicators::targets::Targets;
@@ -141,26 +140,26 @@ impl App {
         };
         let targets = Targets::default();
         let registers = self.registers().await?;
-        let mut reports = Vec::with_capacity(2);
-        for moment in [pinned.from, size] {
+        let report = async |moment| {
             let mut snapshot = self.snapshot(&registers, moment).await?;
             snapshot.recorded_at = judged_at(snapshot.recorded_at, period);
-            reports.push(HalfYearReport::build(&snapshot, office, period, &targets)?);
-        }
-        let figures = moved(&reports[0], &reports[1]);
+            let report = HalfYearReport::build(&snapshot, office, period, &targets)?;
+            Ok::<_, AppError>((report, snapshot.offices.township_of(office)))
+        };
+        let (before, _) = report(pinned.from).await?;
+        let (after, township) = report(size).await?;
+        let figures = moved(&before, &after);
         let late = self.late_entries(&registers, &[pinned], size).await?;
-        let offices = self.offices(size).await?;
-        let known = self.known_office(office, size).await?;
         let mut entries = self.causes(&life, late).await?;
-        let mut notes = reports.pop().map_or_else(Vec::new, |report| report.notes);
+        let mut notes = after.notes;
         notes.retain(|note| note.id == "age_not_known");
-        if offices.township_of(office) != office {
+        if township != office {
             notes.extend(without_losses(&mut entries));
         }
         Ok(Restatement {
             format: "vitaledger-restatement/1",
             office,
-            name: office_name(&known),
+            name: after.office.name,
             period,
             state: life.state(),
             close: number,

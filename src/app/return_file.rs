@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::home::failed;
+use super::error::failed;
 use super::records::Values;
 use super::{App, AppError};
 use crate::intake::Delivery;

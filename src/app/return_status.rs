@@ -195,14 +195,11 @@ fn periods_owed(
     }
     let sent = sheets.all().filter(|((office, _), _)| within(*office));
     let first = sent.map(|((_, period), _)| period.first_day()).min();
-    let mut month = first.and_then(|day| Period::parse(&day.format("%Y-%m").to_string()));
-    let mut periods = Vec::new();
-    while let Some(one) = month.filter(|month| month.last_day() < today) {
-        periods.push(one);
-        let next = one.last_day().succ_opt();
-        month = next.and_then(|day| Period::parse(&day.format("%Y-%m").to_string()));
-    }
-    periods
+    std::iter::successors(first.map(Period::month_of), |month| {
+        month.last_day().succ_opt().map(Period::month_of)
+    })
+    .take_while(|month| month.last_day() < today)
+    .collect()
 }
 
 /// Lines that the office sends in other periods of this length, and not in this one.

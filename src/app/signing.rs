@@ -16,7 +16,7 @@ use std::io::Write;
 
 use rand_core::OsRng;
 
-use super::home::failed;
+use super::error::failed;
 use super::keys::lock;
 use super::{App, AppError};
 use crate::ledger::aggregate::log::{Log, LogCommand};

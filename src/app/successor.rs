@@ -21,7 +21,8 @@ use rand_core::OsRng;
 use serde::Serialize;
 
 use super::backup::{Checked, Manifest, Progress, Stage, check, refuse};
-use super::home::{failed, keys_folder};
+use super::error::failed;
+use super::home::keys_folder;
 use super::restore::begin;
 use super::witnesses::{COSIGNED, cosigned_notes};
 use super::{App, AppError};

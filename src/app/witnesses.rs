@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::home::failed;
+use super::error::failed;
 use super::{App, AppError};
 use crate::audit::cosigned::{Cosigned, CosignedNote};
 use crate::seal::checkpoint::{Checkpoint, CheckpointError, MAX_NOTE_BYTES};

@@ -25,7 +25,7 @@ use thiserror::Error;
 use uuid::Uuid;
 
 pub use self::pack::{MAX_PACK_BYTES, PackError, Part, pack, unpack};
-pub use self::page::{EventFacts, Facts, Field, README, harmless};
+pub use self::page::{EventFacts, Facts, Field, README};
 
 use super::leaves::leaf_of;
 use crate::ledger::commitment::Commitments;

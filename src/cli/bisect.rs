@@ -3,9 +3,9 @@
 use clap::Args;
 use serde_json::json;
 
-use super::diff::period;
 use super::log::office_code;
 use super::output::Output;
+use super::period::period_of;
 use super::replay::every;
 use crate::app::history::{Bisection, Ends, Evaluation, RuleCondition, Turn, bisect, turns};
 use crate::app::{App, AppError};
@@ -50,7 +50,7 @@ pub async fn run(app: App, args: &Bisect, output: &Output) -> Result<(), AppErro
 async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppError> {
     let rule = Rule::parse(&args.rule).map_err(|error| AppError::Usage(error.to_string()))?;
     let office = args.office.as_deref().map(office_code).transpose()?;
-    let period = args.period.as_deref().map(period).transpose()?;
+    let period = args.period.as_deref().map(period_of).transpose()?;
     let every = args.every.as_deref().map(every).transpose()?;
     let from = match &args.from {
         Some(text) => app.size_named(text).await?,

@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::log::office_code;
 use super::output::Output;
+use super::period::period_of;
 use crate::app::history::DiffOptions;
 use crate::app::{App, AppError};
 use crate::history::text::{Form, difference};
-use crate::model::period::Period;
 use crate::model::schema::RecordKind;
 
 /// Arguments of `diff`.
@@ -40,15 +40,6 @@ pub struct Diff {
     markdown: bool,
 }
 
-/// Reads a period from an argument.
-pub fn period(text: &str) -> Result<Period, AppError> {
-    Period::parse(text).ok_or_else(|| {
-        AppError::Usage(format!(
-            "{text} is no period; write 2014-H1, 2014-06, 2014-Q2, 2014 or 2014S"
-        ))
-    })
-}
-
 fn kind(text: &str) -> Result<RecordKind, AppError> {
     RecordKind::parse(text).ok_or_else(|| {
         let known: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.as_str()).collect();
@@ -70,7 +61,7 @@ async fn tell(app: &App, args: &Diff, output: &Output) -> Result<String, AppErro
     let options = DiffOptions {
         office: args.office.as_deref().map(office_code).transpose()?,
         kind: args.kind.as_deref().map(kind).transpose()?,
-        period: args.period.as_deref().map(period).transpose()?,
+        period: args.period.as_deref().map(period_of).transpose()?,
     };
     let (from, to) = (
         app.size_named(&args.from).await?,

@@ -1,18 +1,21 @@
 //! `export`: registers and figures as files for other systems.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use super::log::office_code;
+use super::new_file::NewFile;
 use super::output::Output;
+use super::period::period_of;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
 use super::trust::read_file;
+use crate::app::error::failed;
 use crate::app::reading::office_of_row;
 use crate::app::{App, AppError};
 use crate::model::id::OfficeCode;
+use crate::model::office::OfficeDirectory;
 use crate::model::period::Period;
 use crate::model::schema::RecordKind;
 use crate::model::time::Timestamp;
@@ -121,14 +124,11 @@ pub async fn run(app: App, export: &Export, output: &Output) -> Result<(), AppEr
 
 async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Result<(), AppError> {
     let office = office_code(&args.office)?;
-    let mut periods = Vec::new();
-    for text in &args.periods {
-        periods.push(Period::parse(text).ok_or_else(|| {
-            AppError::Usage(format!(
-                "{text} is no period; write 2014-H1, 2014-06, 2014-Q2, 2014 or 2014S"
-            ))
-        })?);
-    }
+    let periods: Vec<Period> = args
+        .periods
+        .iter()
+        .map(|text| period_of(text))
+        .collect::<Result<_, _>>()?;
     let names = match &args.names {
         Some(path) => {
             let bytes = read_file(path, MAX_NAMES_BYTES)?;
@@ -153,7 +153,7 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
     let Some(path) = &args.output else {
         return output.raw(&bytes);
     };
-    write_new(path, &bytes)?;
+    NewFile::create(path)?.write(&bytes)?;
     let figures = set.lines.iter().filter(|line| line.value.is_some()).count();
     output.say(
         &format!("{figures} figures as of {size} entries"),
@@ -166,14 +166,22 @@ async fn registers(app: &App, args: &ExportRegisters, output: &Output) -> Result
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let top = args.office.as_deref().map(office_code).transpose()?;
     let kinds = kinds(&args.kinds)?;
-    std::fs::create_dir_all(&args.output).map_err(|e| cannot("create", &args.output, e))?;
+    let (registers, offices) = (app.registers().await?, app.offices(size).await?);
+    let takes = |row: &RegisterRow| {
+        top.is_none_or(|top| office_of_row(row).is_some_and(|own| offices.is_within(own, top)))
+    };
+    std::fs::create_dir_all(&args.output).map_err(failed("create", &args.output))?;
     let mut files = serde_json::Map::new();
     for kind in kinds {
         let (name, rows, bytes) = match kind {
-            Some(kind) => of_records(app, args.format, kind, size, top).await?,
-            None => of_offices(app, size, top).await?,
+            Some(kind) => of_records(
+                args.format,
+                kind,
+                &registers.current(kind, size, Some(&takes))?,
+            )?,
+            None => of_offices(&offices, top)?,
         };
-        write_new(&args.output.join(&name), &bytes)?;
+        NewFile::create(&args.output.join(&name))?.write(&bytes)?;
         output.data(&name);
         let file = serde_json::json!({
             "rows": rows, "bytes": bytes.len(), "sha256": hex::encode(Sha256::digest(&bytes)),
@@ -190,7 +198,7 @@ async fn registers(app: &App, args: &ExportRegisters, output: &Output) -> Result
     });
     let mut text = manifest.to_string();
     text.push('\n');
-    write_new(&args.output.join("manifest.json"), text.as_bytes())?;
+    NewFile::create(&args.output.join("manifest.json"))?.write(text.as_bytes())?;
     output.say(
         &format!("exported as of {size} entries"),
         &format!("已导出，截至第 {size} 条"),
@@ -214,56 +222,31 @@ fn kinds(named: &[String]) -> Result<Vec<Option<RecordKind>>, AppError> {
 /// Name, rows and bytes of a file.
 type Exported = (String, usize, Vec<u8>);
 
-async fn of_records(
-    app: &App,
+fn of_records(
     form: RegisterForm,
     kind: RecordKind,
-    size: u64,
-    top: Option<OfficeCode>,
+    rows: &[RegisterRow],
 ) -> Result<Exported, AppError> {
-    let offices = app.offices(size).await?;
-    let takes = |row: &RegisterRow| {
-        top.is_none_or(|top| office_of_row(row).is_some_and(|own| offices.is_within(own, top)))
-    };
-    let registers = app.registers().await?;
-    let rows = registers.current(kind, size, Some(&takes))?;
     let count = rows.len();
     Ok(match form {
         RegisterForm::Parquet => (
             format!("{}.parquet", kind.file()),
             count,
-            parquet_of(kind, &rows)?,
+            parquet_of(kind, rows)?,
         ),
         RegisterForm::Csv => {
-            let bytes = csv_of(&records_table(kind, &rows))?;
+            let bytes = csv_of(&records_table(kind, rows))?;
             (format!("{}.csv", kind.file()), count, bytes)
         }
     })
 }
 
 /// The offices are few and always comma-separated.
-async fn of_offices(app: &App, size: u64, top: Option<OfficeCode>) -> Result<Exported, AppError> {
-    let table = offices_table(&app.offices(size).await?, top);
+fn of_offices(offices: &OfficeDirectory, top: Option<OfficeCode>) -> Result<Exported, AppError> {
+    let table = offices_table(offices, top);
     Ok(("offices.csv".to_owned(), table.rows.len(), csv_of(&table)?))
 }
 
 fn csv_of(table: &Table) -> Result<Vec<u8>, AppError> {
     csv_bytes(&table.names, &table.texts())
-}
-
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), AppError> {
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .map_err(|e| cannot("create", path, e))?;
-    file.write_all(bytes).map_err(|e| cannot("write", path, e))
-}
-
-fn cannot(doing: &'static str, path: &Path, source: std::io::Error) -> AppError {
-    AppError::File {
-        doing,
-        path: path.display().to_string(),
-        source,
-    }
 }

@@ -57,16 +57,21 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         office,
         offices: app.offices(head.size).await?,
     };
-    let mut closes = app.closes().await?;
+    // The bytes themselves carry no mark.
+    let look = async || {
+        if output.json {
+            return Ok(None);
+        }
+        app.closes().await.map(Some)
+    };
+    let mut closes = look().await?;
     let mut from = args.from;
     let mut left = args.limit.unwrap_or(u64::MAX);
     loop {
         let entries = app.ledger.store.entries(from, BATCH).await?;
-        // The bytes themselves carry no mark.
-        let marks = if output.json {
-            HashMap::new()
-        } else {
-            app.after_a_close(&closes, &entries).await?
+        let marks = match &closes {
+            Some(closes) => app.after_a_close(closes, &entries).await?,
+            None => HashMap::new(),
         };
         for stored in &entries {
             from = stored.position + 1;
@@ -80,7 +85,7 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
         }
         if entries.is_empty() {
             app.ledger.store.grown(from, WAIT).await?;
-            closes = app.closes().await?;
+            closes = look().await?;
         }
     }
     app.close().await;

@@ -18,6 +18,7 @@ mod history;
 mod importing;
 mod keys;
 mod log;
+mod new_file;
 mod output;
 mod period;
 mod proofs;

@@ -132,7 +132,7 @@ pub struct Restatements {
 pub fn period_of(text: &str) -> Result<Period, AppError> {
     Period::parse(text).ok_or_else(|| {
         AppError::Usage(format!(
-            "{text} is no period; write 2014-06, 2014-Q2, 2014-H1, 2014 or 2014S"
+            "{text} is no period; write 2014-H1, 2014-06, 2014-Q2, 2014 or 2014S"
         ))
     })
 }
@@ -230,11 +230,7 @@ pub struct Words(Language);
 impl Words {
     /// As the output asks.
     pub fn of(output: &Output) -> Self {
-        Self(if output.chinese() {
-            Language::Zh
-        } else {
-            Language::En
-        })
+        Self(output.locale())
     }
 
     /// The language.

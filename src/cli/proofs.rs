@@ -1,17 +1,17 @@
 //! `export-log`, `prove`, `check-proof`, `evidence`, `check-evidence`.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use uuid::Uuid;
 
+use super::new_file::NewFile;
 use super::output::Output;
 use super::trust::{Trust, read_file, read_policy};
 use super::verify::{signed_by, texts};
 use crate::app::{App, AppError};
-use crate::audit::evidence::{self, MAX_PACK_BYTES, Verdict, harmless};
+use crate::audit::evidence::{self, MAX_PACK_BYTES, Verdict};
+use crate::locale::columns::harmless;
 use crate::model::entry::MAX_ENTRY_BYTES;
 use crate::model::slot::Slot;
 use crate::seal::policy::{Cosignature, Policy};
@@ -86,50 +86,6 @@ pub struct CheckEvidence {
     /// Whom to trust.
     #[command(flatten)]
     pub trust: Trust,
-}
-
-/// A new file; removed again unless all of it was written.
-struct NewFile {
-    path: PathBuf,
-    file: File,
-    written: bool,
-}
-
-impl NewFile {
-    fn create(path: &Path) -> Result<Self, AppError> {
-        let file = File::create_new(path).map_err(failed("create", path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            written: false,
-        })
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<(), AppError> {
-        let written = self.file.write_all(bytes);
-        let flushed = written.and_then(|()| self.file.sync_all());
-        flushed.map_err(failed("write", &self.path))?;
-        self.written = true;
-        Ok(())
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.written {
-            // What cannot be removed stays empty.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
-    let path = path.display().to_string();
-    move |source| AppError::File {
-        doing,
-        path,
-        source,
-    }
 }
 
 /// Exports the log.

@@ -8,9 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use console::{Style, Term};
 
-use super::diff::period;
 use super::log::office_code;
 use super::output::Output;
+use super::period::period_of;
 use crate::app::history::{Replay as Playing, ReplayOptions, ReplayStep};
 use crate::app::{App, AppError};
 use crate::history::numbers::Numbers;
@@ -79,7 +79,7 @@ async fn replay(app: &App, args: &Replay, output: &Output) -> Result<(), AppErro
         to: moment(&args.to).await?.unwrap_or(head),
         every: args.every.as_deref().map(every).transpose()?,
         office: args.office.as_deref().map(office_code).transpose()?,
-        period: args.period.as_deref().map(period).transpose()?,
+        period: args.period.as_deref().map(period_of).transpose()?,
     };
     let mut playing = Playing::start(app, &options).await?;
     if output.json || !std::io::stdout().is_terminal() {

@@ -3,10 +3,10 @@
 use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
 use super::output::Output;
+use super::period::period_of;
 use super::registers::as_of;
 use crate::app::{App, AppError};
 use crate::indicators::targets::Targets;
-use crate::locale::Language;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::report::{Format, HalfYearReport};
@@ -21,12 +21,7 @@ pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppEr
 
 async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<String, AppError> {
     let office = office_code(&args.office)?;
-    let period = Period::parse(&args.period).ok_or_else(|| {
-        AppError::Usage(format!(
-            "{} is no period; write 2014-H1, 2014-06, 2014-Q2, 2014 or 2014S",
-            args.period
-        ))
-    })?;
+    let period = period_of(&args.period)?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let form = if output.json { Form::Json } else { args.format };
     let mut text = render(app, office, period, size, form, output).await?;
@@ -54,10 +49,5 @@ pub async fn render(
         Form::Html => Format::Html,
         Form::Json => Format::Json,
     };
-    let language = if output.chinese() {
-        Language::Zh
-    } else {
-        Language::En
-    };
-    Ok(report.render(format, language)?)
+    Ok(report.render(format, output.locale())?)
 }

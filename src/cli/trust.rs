@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::app::AppError;
+use crate::app::error::failed;
 use crate::seal::keys::VerifierKey;
 use crate::seal::policy::{MAX_POLICY_BYTES, Policy};
 
@@ -57,15 +58,10 @@ pub fn read_policy(path: &Path) -> Result<Vec<u8>, AppError> {
 /// When the file system fails.
 pub fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, AppError> {
     use std::io::Read;
-    let failed = |source| AppError::File {
-        doing: "read",
-        path: path.display().to_string(),
-        source,
-    };
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let file = std::fs::File::open(path).map_err(failed("read", path))?;
     let mut bytes = Vec::new();
     let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(failed)?;
+    read.map_err(failed("read", path))?;
     Ok(bytes)
 }
 

@@ -10,18 +10,10 @@ use rand_core::OsRng;
 use super::args::Witness as What;
 use super::output::Output;
 use crate::app::AppError;
+use crate::app::error::failed;
 use crate::http::witness::serve;
 use crate::seal::cosignature::CosigningKey;
 use crate::seal::witness::Witness;
-
-fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> AppError {
-    let path = path.display().to_string();
-    move |source| AppError::File {
-        doing,
-        path,
-        source,
-    }
-}
 
 /// Makes a witness's key, or serves.
 pub async fn run(what: &What, output: &Output) -> Result<(), AppError> {

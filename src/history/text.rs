@@ -13,55 +13,9 @@ pub use blame::blame;
 pub use difference::{Form, difference};
 pub use frame::{Course, Frame, Line, Meaning, frame};
 
-use unicode_width::UnicodeWidthStr;
-
 use super::difference::Moment;
 use crate::locale::{Language, text};
 use crate::model::cell::{Fen, Value};
-
-/// Space between columns.
-const GAP: &str = "  ";
-
-/// Which side of its column a cell keeps to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Left,
-    Right,
-}
-
-/// Lines of cells, each column as wide as its widest cell.
-fn table(cells: &[Vec<String>], sides: &[Side]) -> Vec<String> {
-    let width = |column: usize| {
-        let widths = cells.iter().filter_map(|line| line.get(column));
-        widths.map(|cell| cell.width()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..sides.len()).map(width).collect();
-    let line = |line: &Vec<String>| {
-        let padded: Vec<_> = line
-            .iter()
-            .zip(widths.iter().zip(sides))
-            .map(|(cell, (width, side))| pad(cell, *width, *side))
-            .collect();
-        padded.join(GAP).trim_end().to_owned()
-    };
-    cells.iter().map(line).collect()
-}
-
-fn pad(cell: &str, width: usize, side: Side) -> String {
-    let space = " ".repeat(width.saturating_sub(cell.width()));
-    match side {
-        Side::Left => format!("{cell}{space}"),
-        Side::Right => format!("{space}{cell}"),
-    }
-}
-
-/// Without characters that move a cursor, or turn the direction of text.
-fn harmless(line: &str) -> String {
-    line.replace(
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'),
-        "\u{fffd}",
-    )
-}
 
 /// The public value of a field, money in yuan.
 fn value_text(field: &str, value: Option<&Value>, language: Language) -> String {

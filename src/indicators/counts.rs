@@ -494,5 +494,5 @@ pub fn months_of(period: Period) -> impl Iterator<Item = Period> {
         day.checked_add_months(Months::new(1))
     })
     .take_while(move |day| *day <= last)
-    .map(|day| Period::Month(day.year(), day.month()))
+    .map(Period::month_of)
 }

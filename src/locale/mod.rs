@@ -6,6 +6,8 @@
 //! from English, and one that is missing altogether stands for itself. What must stay true: both
 //! languages have the same keys, and no text is written anywhere else.
 
+pub mod columns;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 

@@ -4,7 +4,7 @@
 //! 30 September 2014). What goes out: first and last day. What may fail: other text. What must
 //! stay true: a period prints as it was read.
 
-use chrono::{Days, Months, NaiveDate};
+use chrono::{Datelike, Days, Months, NaiveDate};
 
 use super::cell::{CellReason, ColumnType, FieldType, Value};
 
@@ -58,6 +58,12 @@ impl Period {
         number(part, 12)
             .filter(|_| part.len() == 2)
             .map(|n| Self::Month(of_year, n))
+    }
+
+    /// The calendar month of a day.
+    #[must_use]
+    pub fn month_of(day: NaiveDate) -> Self {
+        Self::Month(day.year(), day.month())
     }
 
     /// The first day.

@@ -15,6 +15,7 @@ use super::ReportError;
 use super::half_year::{Figure, HalfYearReport};
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
+use crate::locale::columns::is_steering;
 use crate::locale::{Language, date_text, level_text, text};
 use crate::statistics::rational::Rational;
 
@@ -68,15 +69,10 @@ pub(super) fn render(
         Format::Html => HtmlPage { view }.render()?,
         Format::Text | Format::Json => plain::page(&view),
     };
-    let mut harmless = written.replace(is_steering, "\u{fffd}");
+    let mut harmless = written.replace(|c| c != '\n' && is_steering(c), "\u{fffd}");
     harmless.truncate(harmless.trim_end().len());
     harmless.push('\n');
     Ok(harmless)
-}
-
-/// Characters that move a cursor, or turn the direction of text so that it reads as another.
-fn is_steering(c: char) -> bool {
-    (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[derive(Template)]

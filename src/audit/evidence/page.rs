@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Disclosed, EvidenceError};
 use crate::audit::keys::{LogFacts, is_of_keys};
 use crate::ledger::history::{AnyRecordEvent, What};
+use crate::locale::columns::harmless;
 use crate::model::cell::{Fen, Value};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::fields::AnyFields;
@@ -102,14 +103,6 @@ pub fn summary(facts: &Facts) -> Result<String, EvidenceError> {
     Page { facts }
         .render()
         .map_err(|error| EvidenceError::Page(error.to_string()))
-}
-
-/// Text that moves no cursor and turns no direction.
-#[must_use]
-pub fn harmless(text: &str) -> String {
-    let is_steering =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace(is_steering, "\u{fffd}")
 }
 
 /// The facts of entries by position: those of the log's own stream that bear on its keys, entry 0

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Side, harmless, table};
 use crate::history::blame::{Blame, FieldBlame, Origin};
+use crate::locale::columns::{Side, harmless, table};
 use crate::locale::{Language, text};
 use crate::model::cell::Fen;
 use crate::model::schema::RecordKind;

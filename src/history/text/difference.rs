@@ -1,11 +1,10 @@
 //! A difference for people.
 
-use super::{
-    GAP, Side, harmless, moment_text, pad, signed, signed_decimal, table, value_text, whole,
-};
+use super::{moment_text, signed, signed_decimal, value_text, whole};
 use crate::history::difference::{Difference, MASK, OfficeChange, Outcome, RecordDifference};
 use crate::history::movement::{self, FigureMove, IndicatorMove, Movement};
 use crate::indicators::targets::Verdict;
+use crate::locale::columns::{GAP, Side, harmless, pad, table};
 use crate::locale::{Language, text};
 use crate::model::office::OfficeFields;
 

@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Side, harmless, pad, signed, signed_decimal, whole};
+use super::{signed, signed_decimal, whole};
 use crate::history::movement::less;
 use crate::history::numbers::{Numbers, counted};
 use crate::history::steps::ReplayStep;
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
+use crate::locale::columns::{Side, harmless, pad};
 use crate::locale::{Bilingual, Language, date_text, text};
 use crate::report::half_year::Figure;
 use crate::statistics::rational::Rational;

@@ -7,16 +7,7 @@
 use unicode_width::UnicodeWidthStr;
 
 use super::{Row, View};
-
-/// Space between columns.
-const GAP: &str = "  ";
-
-/// Which side of its column a cell keeps to.
-#[derive(Clone, Copy)]
-enum Side {
-    Left,
-    Right,
-}
+use crate::locale::columns::{Side, table};
 
 /// The whole report.
 pub(super) fn page(view: &View) -> String {
@@ -110,32 +101,6 @@ fn targets(view: &View) -> Vec<String> {
     }
     let sides = [Side::Left, Side::Right, Side::Left, Side::Left, Side::Left];
     table(&cells, &sides)
-}
-
-/// Lines of cells, each column as wide as its widest cell.
-fn table(cells: &[Vec<String>], sides: &[Side]) -> Vec<String> {
-    let width = |column: usize| {
-        let widths = cells.iter().filter_map(|line| line.get(column));
-        widths.map(|cell| cell.width()).max().unwrap_or(0)
-    };
-    let widths: Vec<_> = (0..sides.len()).map(width).collect();
-    let line = |line: &Vec<String>| {
-        let padded: Vec<_> = line
-            .iter()
-            .zip(widths.iter().zip(sides))
-            .map(|(cell, (width, side))| pad(cell, *width, *side))
-            .collect();
-        padded.join(GAP).trim_end().to_owned()
-    };
-    cells.iter().map(line).collect()
-}
-
-fn pad(cell: &str, width: usize, side: Side) -> String {
-    let space = " ".repeat(width.saturating_sub(cell.width()));
-    match side {
-        Side::Left => format!("{cell}{space}"),
-        Side::Right => format!("{space}{cell}"),
-    }
 }
 
 #[cfg(test)]
