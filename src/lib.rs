@@ -5,20 +5,20 @@
 //! ```text
 //! intake      files           rows -> commands; every refused row is kept with its reason
 //!   ledger    load -> decide -> seal personal fields -> hash -> append (one global order)
-//!     store   SQLite          one port, a plain SQL adapter, one test suite
-//!   seal      new leaves -> RFC 6962 tree -> signed checkpoint
+//!     store   SQLite | PostgreSQL   one port, two plain SQL adapters, one test suite
+//!   seal      new leaves -> RFC 6962 tree -> signed checkpoint -> witnesses
 //! registers   events -> typed, bitemporal columns (Parquet + in-memory tail); as of any position
 //! indicators  counts and rates, each defined once, with targets and verdicts
 //!   audit     recomputes everything and writes nothing
-//! report      half-year summary
+//! report      half-year summary, closed periods, returns, files for other systems
 //! history     what changed between moments, step by step, and since when a condition holds
 //! app         a ledger opened from its folder: every command is a method
 //! cli | http  the only parts that talk to people and to other machines
 //! ```
 //!
 //! Imports go downwards only: `model` < `locale` | `statistics` < `store` < `ledger` | `seal` <
-//! `registers` < `indicators` < `audit` < `report` < `history` < `app` < `http` < `cli`; [`intake`] imports [`model`] and [`ledger`]; [`simulate`] imports
-//! nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
+//! `registers` < `indicators` < `audit` < `report` < `history` < `app` < `http` < `cli`; [`intake`]
+//! imports [`model`] and [`ledger`]; [`simulate`] imports nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |
 //! |---|---|
@@ -26,11 +26,11 @@
 //! | [`intake`] | [`intake::Delivery`], then [`intake::import`] |
 //! | [`ledger`] | [`ledger::execute`], then [`ledger::aggregate::record`] and [`ledger::sealing`] |
 //! | [`store`] | [`store::Store`] and [`store::Vault`] |
-//! | [`seal`] | [`seal::sealer`], then [`seal::merkle`] |
+//! | [`seal`] | [`seal::sealer`], then [`seal::merkle`]; whose signature counts: [`seal::roster`] |
 //! | [`registers`] | [`registers::Registers`] |
-//! | [`indicators`] | [`indicators::DEFINITIONS`]; texts are in [`locale`], formulas in [`statistics`] |
+//! | [`indicators`] | [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
-//! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`] |
+//! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |
 //! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |
