@@ -5,8 +5,8 @@
 //	main make FOLDER TO SECRET AT...  a log of the entries of FOLDER, and proofs of some
 //	main paths                        levels, indexes and widths in, the paths of tiles out
 //
-// The packages know another head of a tree and no cosignatures: those are read here. ParseHash takes
-// a second spelling of a hash, whose last bits of base64 mean nothing.
+// The packages know another head of a tree and no cosignatures: those are read here. They take a
+// second spelling of hashes and signatures, whose last bits of base64 mean nothing.
 package main
 
 import (
