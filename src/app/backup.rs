@@ -359,8 +359,8 @@ fn newest(app: &App, of_log: &[StoredEntry], note: &[u8]) -> Result<Checkpoint, 
     let own = Policy::of_logs(own.map_err(|error| error.to_string())?);
     let accepted = own.open(note).map_err(|error| error.to_string())?;
     let roster = roster(of_log)?;
-    let speaks = roster.speaks(&accepted.signed_by, accepted.checkpoint.size());
-    let opened = speaks.and_then(|()| roster.open(note));
+    let size = accepted.checkpoint.size();
+    let opened = roster.open_by(note, &accepted.signed_by, size);
     opened.map_err(|error| error.to_string())
 }
 

@@ -33,6 +33,7 @@ use crate::ledger::master::{KeySet, KeySource, MasterKey};
 use crate::ledger::request::{Command, For, Receipt, fold};
 use crate::model::id::Position;
 use crate::model::time::{Timestamp, parse_date};
+use crate::seal::keys::key_texts;
 
 /// How often the vault is gone through again when others go on writing under an older key.
 const MAX_ROUNDS: u32 = 32;
@@ -228,7 +229,7 @@ impl App {
         let roster = self.sealer.roster().await?;
         Ok(KeysInfo {
             origin: roster.origin().to_owned(),
-            verifier_keys: roster.signing().iter().map(ToString::to_string).collect(),
+            verifier_keys: key_texts(&roster.signing()),
             signing_keys: self.signing_keys(&roster)?,
             master_keys: numbers.into_iter().map(info).collect(),
             rotate_on: newest.and_then(MasterKey::ends_on),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::error::failed;
+use super::history::name_of;
 use super::reading::AsOf;
 use super::records::sealed_text;
 use super::{App, AppError};
@@ -281,7 +282,10 @@ impl App {
         let (_, note) = newest.ok_or_else(|| {
             AppError::Usage("there is no checkpoint yet; run `vitaledger checkpoint`".to_owned())
         })?;
-        let checkpoint = Checkpoint::open(&note, &self.verifier_keys)
+        // Keys may have been rotated since this ledger was opened.
+        let roster = self.sealer.roster().await?;
+        let checkpoint = roster
+            .open(&note)
             .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;
         let size = size.unwrap_or(checkpoint.size());
         if size > checkpoint.size() {
@@ -385,13 +389,7 @@ impl App {
             let restatements = pinned.and_then(|_| counts.next());
             let office = offices.get(life.office);
             status.push(PeriodStatus {
-                name: office.map_or_else(
-                    || Bilingual {
-                        en: life.office.to_string(),
-                        zh: life.office.to_string(),
-                    },
-                    office_name,
-                ),
+                name: name_of(&offices, life.office),
                 restatements,
                 return_due_on: office.and_then(|office| calendar.due_on(office.level, life.period)),
                 ..status_of(life)

@@ -140,14 +140,14 @@ impl App {
         };
         let targets = Targets::default();
         let registers = self.registers().await?;
-        let report = async |moment| {
-            let mut snapshot = self.snapshot(&registers, moment).await?;
+        let mut snapshots = self.both_snapshots(&registers, [pinned.from, size]).await?;
+        for snapshot in &mut snapshots {
             snapshot.recorded_at = judged_at(snapshot.recorded_at, period);
-            let report = HalfYearReport::build(&snapshot, office, period, &targets)?;
-            Ok::<_, AppError>((report, snapshot.offices.township_of(office)))
-        };
-        let (before, _) = report(pinned.from).await?;
-        let (after, township) = report(size).await?;
+        }
+        let [start, end] = &snapshots;
+        let before = HalfYearReport::build(start, office, period, &targets)?;
+        let after = HalfYearReport::build(end, office, period, &targets)?;
+        let township = end.offices.township_of(office);
         let figures = moved(&before, &after);
         let late = self.late_entries(&registers, &[pinned], size).await?;
         let mut entries = self.causes(&life, late).await?;
@@ -340,10 +340,7 @@ fn reopenings(life: &PeriodLife, after: Position) -> Vec<Reopening> {
 
 /// What an entry did, and whether it says why.
 fn what_happened(entry: &Entry<'_>, erased: bool) -> Result<(&'static str, Reason), String> {
-    let Some(kind) = RecordKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == entry.aggregate_type)
-    else {
+    let Some(kind) = RecordKind::of_type(&entry.aggregate_type) else {
         return Ok(("changed", Reason::None));
     };
     let event = AnyRecordEvent::parse(kind, entry.payload.get()).map_err(|e| e.to_string())?;

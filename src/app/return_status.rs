@@ -112,6 +112,7 @@ impl App {
             top.is_none_or(|top| snapshot.offices.is_within(code, top))
         };
         let owing: Vec<&OfficeFields> = all.filter(|office| within(office.code)).collect();
+        let usual = usual(&sheets);
         let mut status = Vec::new();
         for period in periods_owed(&sheets, filter.period, today, within) {
             for office in &owing {
@@ -125,7 +126,10 @@ impl App {
                 }
                 let positions = lines.into_iter().flat_map(Lines::values);
                 let newest = positions.map(|(row, _)| row.position).max();
-                let missing = usual(&sheets, office.code, period, lines);
+                let sent = |name: &&str| lines.is_some_and(|lines| lines.contains_key(*name));
+                let names = usual.get(&(office.code, period.months()));
+                let names = names.into_iter().flatten().copied();
+                let missing = names.filter(|name| !sent(name)).map(str::to_owned);
                 let days = lines.into_iter().flat_map(Lines::values);
                 let days: Vec<NaiveDate> = days
                     .filter_map(|(row, fields)| {
@@ -142,7 +146,7 @@ impl App {
                     completed_on: days.iter().max().copied(),
                     late_by: None,
                     state: ReturnState::Awaited,
-                    missing,
+                    missing: missing.collect(),
                     as_of: match newest {
                         Some(position) => self.counted_from(position).await?,
                         None => None,
@@ -202,22 +206,14 @@ fn periods_owed(
     .collect()
 }
 
-/// Lines that the office sends in other periods of this length, and not in this one.
-fn usual(
-    sheets: &Sheets<'_>,
-    office: OfficeCode,
-    period: Period,
-    lines: Option<&Lines<'_>>,
-) -> Vec<String> {
-    let others = sheets.all().filter(|((code, other), _)| {
-        *code == office && *other != period && other.months() == period.months()
-    });
-    let names: BTreeSet<&str> = others
-        .flat_map(|(_, lines)| lines.keys().copied())
-        .collect();
-    let here = |name: &&str| lines.is_some_and(|lines| lines.contains_key(*name));
-    let missing = names.into_iter().filter(|name| !here(name));
-    missing.map(str::to_owned).collect()
+/// The lines that each office sends, by the length of the period in months.
+fn usual<'a>(sheets: &'a Sheets<'_>) -> HashMap<(OfficeCode, u32), BTreeSet<&'a str>> {
+    let mut usual: HashMap<_, BTreeSet<&str>> = HashMap::new();
+    for ((office, period), lines) in sheets.all() {
+        let names = usual.entry((*office, period.months())).or_default();
+        names.extend(lines.keys().copied());
+    }
+    usual
 }
 
 /// Says how a return stands on a day.

@@ -24,6 +24,7 @@ use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::record::{Draft as RecordDraft, cells_of};
 use crate::model::schema::RecordKind;
+use crate::registers::Registers;
 use crate::registers::row::RegisterRow;
 use crate::registers::snapshot::Snapshot;
 use crate::report::returns::{Comparison, Counter, Draft, LineVerdict, Lines, Sheets, totals};
@@ -72,8 +73,11 @@ pub struct Submitted {
 
 impl App {
     /// Registrations, births and returns as they were current; nothing sealed is opened.
-    async fn public_snapshot(&self, size: u64) -> Result<Snapshot, AppError> {
-        let registers = self.registers().await?;
+    async fn public_snapshot(
+        &self,
+        registers: &Registers,
+        size: u64,
+    ) -> Result<Snapshot, AppError> {
         let kinds = [
             RecordKind::Registration,
             RecordKind::Birth,
@@ -120,6 +124,18 @@ impl App {
         as_of: AsOf,
         submitted_on: Option<NaiveDate>,
     ) -> Result<Draft, AppError> {
+        let drafted = self.drafted(office, period, as_of, submitted_on).await?;
+        Ok(drafted.0)
+    }
+
+    /// The draft, and what it was counted from.
+    async fn drafted(
+        &self,
+        office: OfficeCode,
+        period: Period,
+        as_of: AsOf,
+        submitted_on: Option<NaiveDate>,
+    ) -> Result<(Draft, Snapshot), AppError> {
         let size = self.size_at(as_of).await?;
         let known = self.known_office(office, size).await?;
         if known.level == OfficeLevel::Facility {
@@ -131,8 +147,9 @@ impl App {
             Some(day) => day,
             None => self.date_at(as_of, size).await?,
         };
-        let snapshot = self.public_snapshot(size).await?;
-        Ok(Draft::fill(&snapshot, office, period, day))
+        let registers = self.registers().await?;
+        let snapshot = self.public_snapshot(&registers, size).await?;
+        Ok((Draft::fill(&snapshot, office, period, day), snapshot))
     }
 
     /// Submits a return: each line becomes a record, or a correction of what was submitted.
@@ -146,8 +163,8 @@ impl App {
         period: Period,
         submission: &Submission,
     ) -> Result<Submitted, AppError> {
-        let draft = self
-            .draft_return(office, period, AsOf::Head, submission.submitted_on)
+        let (draft, snapshot) = self
+            .drafted(office, period, AsOf::Head, submission.submitted_on)
             .await?;
         let as_of = draft
             .as_of
@@ -156,7 +173,6 @@ impl App {
             Some(path) => self.rows_of_file(path, office, period)?,
             None => self.rows_of_draft(&draft, submission.incomplete)?,
         };
-        let snapshot = self.public_snapshot(as_of + 1).await?;
         let sheets = Sheets::of(&snapshot);
         let before = sheets.lines(office, period);
         let reason = submission.reason.as_deref();
@@ -357,10 +373,12 @@ impl App {
         size: u64,
     ) -> Result<Comparison, AppError> {
         self.known_office(office, size).await?;
-        let snapshot = self.public_snapshot(size).await?;
-        let mut lines = Counter::new(&snapshot, office).lines(period);
+        let registers = self.registers().await?;
+        let snapshot = self.public_snapshot(&registers, size).await?;
+        let mut now = Counter::new(&snapshot, office);
+        let mut lines = now.lines(period);
         // What does not fit the ledger now may have fitted it when it was counted.
-        let sheets = Sheets::of(&snapshot);
+        let sheets = now.sheets();
         let mut wrong: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (index, line) in lines.iter().enumerate() {
             if line.verdict == LineVerdict::Error {
@@ -373,7 +391,7 @@ impl App {
             }
         }
         for (then, indexes) in wrong {
-            let then = self.public_snapshot(then).await?;
+            let then = self.public_snapshot(&registers, then).await?;
             let mut then = Counter::new(&then, office);
             for index in indexes {
                 then.excuse(&mut lines[index]);

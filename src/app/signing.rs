@@ -23,7 +23,7 @@ use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::request::{Command, For, Receipt};
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
-use crate::seal::keys::{SigningKey, VerifierKey, key_lines};
+use crate::seal::keys::{SigningKey, VerifierKey, key_lines, key_texts};
 use crate::seal::ring::file_name;
 use crate::seal::roster::{Change, NamedKey, Roster};
 use crate::seal::sealer::SealError;
@@ -85,10 +85,6 @@ pub struct Retirement {
     pub signing: Vec<String>,
 }
 
-fn texts(keys: &[VerifierKey]) -> Vec<String> {
-    keys.iter().map(ToString::to_string).collect()
-}
-
 impl App {
     /// Every signing key that the log names or named, and those in the folder that it does not.
     pub(super) fn signing_keys(&self, roster: &Roster) -> Result<Vec<SigningKeyInfo>, AppError> {
@@ -110,7 +106,7 @@ impl App {
             file: file_of(&named.key),
         });
         let prepared = held.iter().map(|(_, key)| key.verifier_key());
-        let prepared = prepared.filter(|key| !knows(roster, key));
+        let prepared = prepared.filter(|key| roster.named(key).is_none());
         let prepared = prepared.map(|key| SigningKeyInfo {
             verifier_key: key.to_string(),
             state: KeyState::Prepared,
@@ -152,7 +148,7 @@ impl App {
             verifier_key: key.to_string(),
             file: file.clone(),
             receipt,
-            signing: texts(signing),
+            signing: key_texts(signing),
         };
         if prepare {
             return Ok(done(None, &roster.signing()));
@@ -212,8 +208,8 @@ impl App {
     ) -> Result<Retirement, AppError> {
         let _lock = lock(&self.folder)?;
         let before = self.sealer.roster().await?;
+        let held = self.sealer.ring().read().map_err(SealError::from)?;
         let is_unsealed = |named: &&NamedKey| {
-            let held = self.sealer.ring().read().unwrap_or_default();
             named.until.is_some() && held.iter().any(|(_, key)| *key.verifier_key() == named.key)
         };
         if let Some(named) = before.keys().iter().find(is_unsealed) {
@@ -248,7 +244,7 @@ impl App {
             verifier_key: key.to_string(),
             receipt,
             destroyed: destroyed.contains(key),
-            signing: texts(&self.sealer.roster().await?.signing()),
+            signing: key_texts(&self.sealer.roster().await?.signing()),
         })
     }
 
@@ -275,8 +271,9 @@ impl App {
                 )));
             }
         }
-        let own = roster.keys().iter().find(|named| named.key == *key);
-        let began = own.map_or(oldest, |named| named.since_at.max(oldest));
+        let began = roster
+            .named(key)
+            .map_or(oldest, |named| named.since_at.max(oldest));
         let now = if self.ledger.simulated {
             self.ledger.store.head().await?.recorded_at
         } else {
@@ -327,8 +324,7 @@ impl App {
         let mut destroyed = Vec::new();
         for (path, key) in ring.read().map_err(SealError::from)? {
             let key = key.verifier_key();
-            let named = roster.keys().iter().find(|named| named.key == *key);
-            let until = named.and_then(|named| named.until);
+            let until = roster.named(key).and_then(|named| named.until);
             if until.is_some_and(|(at, _)| at < sealed) {
                 ring.destroy(&path, key).map_err(SealError::from)?;
                 destroyed.push(key.clone());
@@ -355,10 +351,6 @@ impl App {
     }
 }
 
-fn knows(roster: &Roster, key: &VerifierKey) -> bool {
-    roster.keys().iter().any(|named| named.key == *key)
-}
-
 /// The key that was asked for, or the oldest that signs.
 fn chosen(roster: &Roster, which: Option<&str>) -> Result<VerifierKey, AppError> {
     let signing = roster.signing();
@@ -375,7 +367,7 @@ fn chosen(roster: &Roster, which: Option<&str>) -> Result<VerifierKey, AppError>
         (Some(key), None) => Ok(key.clone()),
         _ => Err(AppError::Usage(format!(
             "{which} names none of the keys that sign, which are {}",
-            texts(&signing).join(", ")
+            key_texts(&signing).join(", ")
         ))),
     }
 }

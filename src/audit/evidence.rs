@@ -35,6 +35,7 @@ use crate::model::id::Position;
 use crate::model::slot::Slot;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::decimal;
+use crate::seal::keys::key_texts;
 use crate::seal::merkle::{ProofError, leaf_hash, verify_inclusion};
 use crate::seal::policy::{Accepted, Cosignature, Policy, PolicyError, Refusal};
 use crate::seal::proof::{TlogProof, TlogProofError};
@@ -293,8 +294,8 @@ impl Evidence {
     fn check_signers(&self, accepted: &Accepted) -> Result<(), EvidenceError> {
         let checkpoint = &accepted.checkpoint;
         let log = page::founded(&self.by_position(), checkpoint)?;
-        log.roster.speaks(&accepted.signed_by, checkpoint.size())?;
-        log.roster.open(&self.checkpoint)?;
+        let (signed_by, size) = (&accepted.signed_by, checkpoint.size());
+        log.roster.open_by(&self.checkpoint, signed_by, size)?;
         Ok(())
     }
 
@@ -476,7 +477,7 @@ pub fn check(
     }
     Ok(Verdict {
         facts,
-        signed_by: accepted.signed_by.iter().map(ToString::to_string).collect(),
+        signed_by: key_texts(&accepted.signed_by),
         cosignatures: accepted.cosignatures,
         sender_policy: String::from_utf8_lossy(&evidence.policy).into_owned(),
         trust_root_came_with_the_bundle: trusted.is_none(),

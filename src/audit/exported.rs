@@ -23,7 +23,7 @@ use crate::seal::checkpoint::Checkpoint;
 use crate::seal::consistency::{Extended, check_extended};
 use crate::seal::entries::{BundleError, LogFile, unbundle};
 use crate::seal::folder::{CHECKPOINT, FolderError, LogFolder};
-use crate::seal::keys::VerifierKey;
+use crate::seal::keys::{VerifierKey, key_texts};
 use crate::seal::merkle::{HASH_BYTES, HashSource};
 use crate::seal::policy::{Cosignature, Policy};
 use crate::seal::roster::RosterError;
@@ -148,7 +148,7 @@ async fn check(
     report.root = checkpoint.root().to_string();
     report.cosignatures = accepted.cosignatures;
     let signed_by = accepted.signed_by;
-    report.signed_by = signed_by.iter().map(ToString::to_string).collect();
+    report.signed_by = key_texts(&signed_by);
     let kept = kept.map(|note| kept_checkpoint(note, policy)).transpose()?;
     if let Some(kept) = &kept {
         // What sizes and roots alone show is said before hours of hashing.
@@ -204,8 +204,7 @@ fn signed_as_named(
         return Err(Wrong::at(0, "the entry does not found the log of the checkpoint").into());
     }
     let refused = |error: RosterError| Wrong::overall(error.to_string());
-    roster.speaks(trusted, size).map_err(refused)?;
-    roster.open(note).map_err(refused)?;
+    roster.open_by(note, trusted, size).map_err(refused)?;
     let others = roster
         .at(size)
         .filter(|named| !trusted.contains(&named.key));

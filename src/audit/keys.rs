@@ -11,8 +11,7 @@ use crate::seal::checkpoint::Checkpoint;
 use crate::seal::roster::{Change, Roster};
 use crate::store::StoredEntry;
 
-/// The type of the log's own stream.
-pub const LOG_STREAM: &str = "ledger";
+pub use crate::seal::sealer::LOG_STREAM;
 
 /// What the log says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

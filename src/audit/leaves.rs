@@ -158,9 +158,7 @@ pub(super) fn leaf_of(position: Position, bytes: &[u8]) -> Result<(Leaf, Cow<'_,
     if !tagged {
         return Err("the payload is not of the entry's event_type".to_owned());
     }
-    let kind = RecordKind::ALL
-        .into_iter()
-        .find(|kind| kind.as_str() == entry.aggregate_type);
+    let kind = RecordKind::of_type(&entry.aggregate_type);
     let leaf = Leaf {
         hash: Hash(leaf_hash(bytes)),
         aggregate_id: entry.aggregate_id,

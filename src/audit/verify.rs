@@ -22,6 +22,7 @@ use crate::ledger::request::LedgerError;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::registers::{RegisterError, Registers};
+use crate::seal::keys::key_texts;
 use crate::seal::merkle::HASH_BYTES;
 use crate::seal::roster::RosterError;
 use crate::seal::state::{SignedState, chain};
@@ -184,8 +185,7 @@ impl Verifier<'_> {
         let walked = self.walk(scope, &mut walk, report, progress).await?;
         walk.facts.roster.origin().clone_into(&mut report.origin);
         report.succeeds = walk.facts.roster.succeeds();
-        let signing = walk.facts.roster.signing();
-        report.signed_by = signing.iter().map(ToString::to_string).collect();
+        report.signed_by = key_texts(&walk.facts.roster.signing());
         report.root = walk.tiles.root().to_string();
         let sealed = self.signed.size.max(walk.kept);
         report.unsealed = report.entries.saturating_sub(sealed);

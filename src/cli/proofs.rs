@@ -8,12 +8,13 @@ use uuid::Uuid;
 use super::new_file::NewFile;
 use super::output::Output;
 use super::trust::{Trust, read_file, read_policy};
-use super::verify::{signed_by, texts};
+use super::verify::signed_by;
 use crate::app::{App, AppError};
 use crate::audit::evidence::{self, MAX_PACK_BYTES, Verdict};
 use crate::locale::columns::harmless;
 use crate::model::entry::MAX_ENTRY_BYTES;
 use crate::model::slot::Slot;
+use crate::seal::keys::key_texts;
 use crate::seal::policy::{Cosignature, Policy};
 use crate::seal::proof::{MAX_PROOF_BYTES, TlogProof};
 
@@ -170,7 +171,7 @@ pub fn check_proof(args: &CheckProof, output: &Output) -> Result<(), AppError> {
             "origin": checkpoint.origin(),
             "size": checkpoint.size(),
             "root": checkpoint.root().to_string(),
-            "signed_by": texts(&accepted.signed_by),
+            "signed_by": key_texts(&accepted.signed_by),
             "cosignatures": accepted.cosignatures,
         });
         output.data(&object.to_string());
@@ -187,7 +188,7 @@ pub fn check_proof(args: &CheckProof, output: &Output) -> Result<(), AppError> {
             checkpoint.origin()
         ),
     ));
-    for key in texts(&accepted.signed_by) {
+    for key in key_texts(&accepted.signed_by) {
         signed_by(&key, Some(true), output);
     }
     cosigned(&accepted.cosignatures, output);

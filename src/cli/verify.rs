@@ -14,7 +14,7 @@ use crate::locale::columns::harmless;
 use crate::seal::checkpoint::MAX_NOTE_BYTES;
 use crate::seal::consistency::Extended;
 use crate::seal::folder::{CHECKPOINT, TILE};
-use crate::seal::keys::VerifierKey;
+use crate::seal::keys::key_texts;
 
 /// Whether the folder holds an exported log, and no ledger.
 pub fn is_exported(folder: &Path) -> bool {
@@ -54,7 +54,7 @@ async fn verified(
         let outcome = async {
             if let Some(policy) = &trusted {
                 let accepted = app.accepted(policy).await?;
-                shown.trusted = Some(texts(&accepted.signed_by));
+                shown.trusted = Some(key_texts(&accepted.signed_by));
             }
             if let Some(kept) = &kept {
                 let policy = trusted.clone().unwrap_or_else(|| app.own_policy());
@@ -163,11 +163,6 @@ fn succeeds(predecessor: Option<&(String, u64)>, output: &Output) {
             format!("承接            {origin} 的前 {entries} 条"),
         ));
     }
-}
-
-/// Keys as they are handed out.
-pub fn texts(keys: &[VerifierKey]) -> Vec<String> {
-    keys.iter().map(ToString::to_string).collect()
 }
 
 /// Says which key signed a checkpoint, and whether the reader brought it or only the log names it.

@@ -185,7 +185,7 @@ fn indicator(before: Option<&Indicator>, after: Indicator) -> IndicatorMove {
     let exact_difference = earlier
         .exact
         .zip(later.exact)
-        .and_then(|(earlier, later)| less(later, earlier));
+        .and_then(|(earlier, later)| later.minus(earlier));
     let decimals = after.definition_of().map_or(2, |d| d.decimals);
     IndicatorMove {
         id: after.id,
@@ -196,13 +196,4 @@ fn indicator(before: Option<&Indicator>, after: Indicator) -> IndicatorMove {
         difference: exact_difference.map(|exact| exact.to_decimal(decimals)),
         exact_difference,
     }
-}
-
-/// `a - b`; `None` beyond 127 bits.
-#[must_use]
-pub fn less(a: Rational, b: Rational) -> Option<Rational> {
-    let left = a.numerator().checked_mul(b.denominator())?;
-    let right = b.numerator().checked_mul(a.denominator())?;
-    let denominator = a.denominator().checked_mul(b.denominator())?;
-    Rational::new(left.checked_sub(right)?, denominator)
 }

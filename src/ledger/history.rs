@@ -196,9 +196,7 @@ impl RecordHistory {
             let position = stored.position;
             let wrong = |what: String| HistoryError::Entry { position, what };
             let entry = Entry::parse(&stored.bytes).map_err(|error| wrong(error.to_string()))?;
-            let kind = RecordKind::ALL
-                .into_iter()
-                .find(|kind| kind.as_str() == entry.aggregate_type)
+            let kind = RecordKind::of_type(&entry.aggregate_type)
                 .ok_or_else(|| wrong("it is of no record".to_owned()))?;
             let event = AnyRecordEvent::parse(kind, entry.payload.get())
                 .map_err(|error| wrong(error.to_string()))?;

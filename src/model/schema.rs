@@ -75,6 +75,13 @@ impl RecordKind {
         }
     }
 
+    /// By the type of a stream, exactly; other streams are of no record.
+    #[must_use]
+    pub fn of_type(aggregate_type: &str) -> Option<Self> {
+        let mut all = Self::ALL.into_iter();
+        all.find(|kind| kind.as_str() == aggregate_type)
+    }
+
     /// By aggregate type, file name or Chinese name.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -80,10 +80,7 @@ impl RegisterRow {
     /// # Errors
     /// When the payload is not an event of that kind.
     pub fn of(entry: &Entry<'_>) -> Result<Option<Self>, RowError> {
-        let Some(kind) = RecordKind::ALL
-            .into_iter()
-            .find(|k| k.as_str() == entry.aggregate_type)
-        else {
+        let Some(kind) = RecordKind::of_type(&entry.aggregate_type) else {
             return Ok(None);
         };
         let failed = |source| RowError {

@@ -150,7 +150,7 @@ fn difference(before: Option<Reading>, after: Option<Reading>) -> Option<Moved> 
         u32::try_from(fraction.len()).unwrap_or(0)
     };
     let places = decimals(&was_shown).max(decimals(&is_shown));
-    let by = was.zip(is).and_then(|(was, is)| less(is, was));
+    let by = was.zip(is).and_then(|(was, is)| is.minus(was));
     let per_cent = by
         .zip(was)
         .and_then(|(by, was)| by.over(was)?.times(Rational::whole(100)));
@@ -163,16 +163,6 @@ fn difference(before: Option<Reading>, after: Option<Reading>) -> Option<Moved> 
         difference: by.map(|by| by.to_decimal(places)),
         per_cent: per_cent.map(|share| share.to_decimal(1)),
     })
-}
-
-/// The difference of two fractions.
-fn less(from: Rational, what: Rational) -> Option<Rational> {
-    let across = |one: Rational, other: Rational| one.numerator().checked_mul(other.denominator());
-    let numerator = across(from, what)?.checked_sub(across(what, from)?)?;
-    Rational::new(
-        numerator,
-        from.denominator().checked_mul(what.denominator())?,
-    )
 }
 
 /// An office and period with what its figures are pinned to.

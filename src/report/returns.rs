@@ -285,6 +285,8 @@ pub struct Counter<'a> {
     snapshot: &'a Snapshot,
     sheets: Sheets<'a>,
     office: OfficeCode,
+    /// Whose returns its own are the sum of.
+    sum_of: Vec<OfficeCode>,
     counts: HashMap<(Period, Option<NaiveDate>), BTreeMap<&'static str, i128>>,
 }
 
@@ -296,8 +298,15 @@ impl<'a> Counter<'a> {
             snapshot,
             sheets: Sheets::of(snapshot),
             office,
+            sum_of: summed(&snapshot.offices, office),
             counts: HashMap::new(),
         }
+    }
+
+    /// The returns that were sent.
+    #[must_use]
+    pub const fn sheets(&self) -> &Sheets<'a> {
+        &self.sheets
     }
 
     fn count(&mut self, period: Period, by: Option<NaiveDate>, indicator: &str) -> Option<i128> {
@@ -310,8 +319,7 @@ impl<'a> Counter<'a> {
     /// What a line should have said: the sum of the returns below, where all are there, or the
     /// count.
     fn should_say(&mut self, period: Period, indicator: &str, by: NaiveDate) -> Option<i128> {
-        let sum_of = summed(&self.snapshot.offices, self.office);
-        let below = sum_of.iter().map(|code| {
+        let below = self.sum_of.iter().map(|code| {
             let (_, line) = self.sheets.lines(*code, period)?.get(indicator)?;
             whole(line)
         });

@@ -111,6 +111,12 @@ impl VerifierKey {
     }
 }
 
+/// Keys as they are handed out.
+#[must_use]
+pub fn key_texts(keys: &[VerifierKey]) -> Vec<String> {
+    keys.iter().map(ToString::to_string).collect()
+}
+
 /// Keys as they stand in a file: one a line.
 #[must_use]
 pub fn key_lines(keys: &[VerifierKey]) -> String {

@@ -332,6 +332,27 @@ impl Roster {
         }
     }
 
+    /// What is known of a key that the log names or named.
+    #[must_use]
+    pub fn named(&self, key: &VerifierKey) -> Option<&NamedKey> {
+        self.keys.iter().find(|named| named.key == *key)
+    }
+
+    /// Reads a note that these keys, which its reader trusts, signed over so many entries: one of
+    /// them has to be among those who must, and all who must have signed.
+    ///
+    /// # Errors
+    /// See [`Self::speaks`] and [`Self::open`].
+    pub fn open_by(
+        &self,
+        note: &[u8],
+        trusted: &[VerifierKey],
+        size: u64,
+    ) -> Result<Checkpoint, RosterError> {
+        self.speaks(trusted, size)?;
+        self.open(note)
+    }
+
     /// Whether one of these keys, which signed a checkpoint over so many entries, is one that has
     /// to; if not, what is to be said of the first.
     ///
@@ -341,8 +362,8 @@ impl Roster {
         if self.at(size).any(|named| keys.contains(&named.key)) {
             return Ok(());
         }
+        let known = keys.first().and_then(|key| self.named(key));
         let key = keys.first().map(ToString::to_string).unwrap_or_default();
-        let known = self.keys.iter().find(|named| named.key.to_string() == key);
         match known.and_then(|named| named.until) {
             Some((at, _)) => contradiction(format!(
                 "the checkpoint of {size} entries is signed by {key}, which the entry at position {at} retired"

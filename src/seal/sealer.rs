@@ -103,7 +103,7 @@ const TERM: Duration = Duration::from_secs(30);
 pub type ReadRoster = fn(&[StoredEntry]) -> Result<Roster, String>;
 
 /// The type of the log's own stream.
-const LOG_STREAM: &str = "ledger";
+pub const LOG_STREAM: &str = "ledger";
 
 /// Signs checkpoints of one log.
 pub struct Sealer {

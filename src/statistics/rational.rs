@@ -71,6 +71,17 @@ impl Rational {
         )
     }
 
+    /// The difference.
+    #[must_use]
+    pub fn minus(self, other: Self) -> Option<Self> {
+        let left = self.numerator.checked_mul(other.denominator)?;
+        let right = other.numerator.checked_mul(self.denominator)?;
+        Self::new(
+            left.checked_sub(right)?,
+            self.denominator.checked_mul(other.denominator)?,
+        )
+    }
+
     /// The quotient; `None` when the divisor is zero.
     #[must_use]
     pub fn over(self, divisor: Self) -> Option<Self> {

@@ -282,6 +282,12 @@ pub async fn turns(
 
 /// Numbers of entries after each step.
 async fn step_ends(app: &App, from: u64, to: u64, every: Every) -> Result<Vec<u64>, AppError> {
+    if let Every::Entries(number) = every {
+        // Where such a step ends does not depend on what is in it.
+        let after = |end: &u64| Some(end.saturating_add(number)).filter(|_| *end < to);
+        let ends = std::iter::successors(Some(from), after).skip(1);
+        return Ok(ends.map(|end| end.min(to)).collect());
+    }
     let mut ends = Vec::new();
     let (mut next, mut taken, mut first) = (from, 0, None);
     while next < to {

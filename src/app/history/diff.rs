@@ -131,9 +131,7 @@ impl App {
                     AppError::Integrity(format!("position {}: {error}", stored.position))
                 };
                 let entry = Entry::parse(&stored.bytes).map_err(wrong)?;
-                let kind = RecordKind::ALL
-                    .into_iter()
-                    .find(|kind| kind.as_str() == entry.aggregate_type);
+                let kind = RecordKind::of_type(&entry.aggregate_type);
                 if let Some(kind) = kind {
                     let event = AnyRecordEvent::parse(kind, entry.payload.get()).map_err(wrong)?;
                     let facts = EntryFacts::of(|name| entry.metadata(name), &event.what);
@@ -179,7 +177,7 @@ impl App {
     }
 
     /// Both snapshots, with every sealed date opened once.
-    async fn both_snapshots(
+    pub(in crate::app) async fn both_snapshots(
         &self,
         registers: &Registers,
         [from, to]: [u64; 2],

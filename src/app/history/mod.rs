@@ -22,6 +22,7 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::periods::office_name;
 use super::reading::{AsOf, BATCH};
 use super::{App, AppError};
 use crate::history::difference::Moment;
@@ -155,16 +156,11 @@ fn known_office(offices: &OfficeDirectory, code: OfficeCode) -> Result<OfficeCod
     known.ok_or_else(|| crate::report::ReportError::UnknownOffice(code).into())
 }
 
-fn name_of(offices: &OfficeDirectory, code: OfficeCode) -> Bilingual {
-    let name = |chinese| {
-        let office = offices.get(code);
-        office.map_or_else(
-            || code.to_string(),
-            |office| office.name(chinese).to_owned(),
-        )
+/// The name of an office, or its code when it is not registered.
+pub(in crate::app) fn name_of(offices: &OfficeDirectory, code: OfficeCode) -> Bilingual {
+    let nameless = || Bilingual {
+        en: code.to_string(),
+        zh: code.to_string(),
     };
-    Bilingual {
-        en: name(false),
-        zh: name(true),
-    }
+    offices.get(code).map_or_else(nameless, office_name)
 }

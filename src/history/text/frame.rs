@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{signed, signed_decimal, whole};
-use crate::history::movement::less;
 use crate::history::numbers::{Numbers, counted};
 use crate::history::steps::ReplayStep;
 use crate::indicators::Indicator;
@@ -267,7 +266,7 @@ fn indicator_row(
     let decimals = indicator.definition_of().map_or(2, |d| d.decimals);
     let change = shown(indicator)
         .zip(earlier)
-        .and_then(|(now, earlier)| less(now, earlier))
+        .and_then(|(now, earlier)| now.minus(earlier))
         .map(|difference| signed_decimal(&difference.to_decimal(decimals)));
     let value = indicator.quoted.as_ref().or(indicator.value.as_ref());
     Row {
