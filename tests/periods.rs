@@ -372,6 +372,16 @@ async fn a_pregnancy_loss_is_named_for_the_township_alone() {
     assert_eq!(marks[&loss][0].office, office(TOWNSHIP));
 }
 
+#[tokio::test]
+async fn a_period_closes_though_keys_were_rotated_since_the_ledger_was_opened() {
+    let ledger = Ledger::simulated().await;
+    reports(&ledger).await;
+    ledger.birth("B4", FIRST, "2014-07-01", "2014-07-02").await;
+    ledger.app.rotate_signing(false).await.unwrap();
+    ledger.app.retire_signing(None, 0, true).await.unwrap();
+    ledger.open_and_close(FIRST, "2014-06").await;
+}
+
 #[test]
 fn the_commands_tell_what_moved() {
     let home = Home::empty();
