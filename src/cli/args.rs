@@ -395,6 +395,8 @@ pub enum Form {
     Html,
     /// JSON.
     Json,
+    /// An Excel workbook.
+    Xlsx,
 }
 
 /// Arguments of `report half-year`.
@@ -412,6 +414,9 @@ pub struct HalfYear {
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Form,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.
