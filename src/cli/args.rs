@@ -417,6 +417,9 @@ pub struct HalfYear {
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
 }
 
 /// Arguments of `verify`.

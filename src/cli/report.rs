@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
+use clap::Args;
+
 use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
 use super::new_file::NewFile;
@@ -13,7 +15,33 @@ use crate::app::{App, AppError};
 use crate::indicators::targets::Targets;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
+use crate::report::sheet::Sheet;
+use crate::report::suppression::{Publication, SMALLEST_SHOWN};
 use crate::report::{Format, HalfYearReport};
+
+/// Whether a report is for the public.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Public {
+    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
+    #[arg(long)]
+    publish: bool,
+    /// The smallest count that is shown, beside 0; the same for all that is published.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "publish",
+        default_value_t = SMALLEST_SHOWN,
+        value_parser = clap::value_parser!(u64).range(2..=1000)
+    )]
+    threshold: u64,
+}
+
+impl Public {
+    /// The smallest count that is shown; `None` where everything is.
+    pub fn smallest_shown(self) -> Option<u64> {
+        self.publish.then_some(self.threshold)
+    }
+}
 
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
@@ -41,27 +69,47 @@ async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8
             "a workbook is no text for a terminal; name a file with --output".to_owned(),
         ));
     }
-    render(app, office, period, size, form, output).await
+    let asked = Asked {
+        office,
+        period,
+        size,
+        form,
+        public: args.public,
+    };
+    render(app, asked, output).await
+}
+
+/// The half-year report that is asked for.
+pub struct Asked {
+    pub office: OfficeCode,
+    pub period: Period,
+    /// Entries that are in it.
+    pub size: u64,
+    pub form: Form,
+    pub public: Public,
 }
 
 /// The half-year report of an office as of a number of entries.
-pub async fn render(
-    app: &App,
-    office: OfficeCode,
-    period: Period,
-    size: u64,
-    form: Form,
-    output: &Output,
-) -> Result<Vec<u8>, AppError> {
+pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>, AppError> {
     let registers = app.registers().await?;
-    let snapshot = app.snapshot(&registers, size).await?;
+    let snapshot = app.snapshot(&registers, asked.size).await?;
+    let (office, period) = (asked.office, asked.period);
     let report = HalfYearReport::build(&snapshot, office, period, &Targets::default())?;
-    let format = match form {
-        Form::Text => Format::Text,
-        Form::Markdown => Format::Markdown,
-        Form::Html => Format::Html,
-        Form::Json => Format::Json,
-        Form::Xlsx => return Ok(report.workbook(output.locale())?),
+    let format = match asked.form {
+        Form::Text => Some(Format::Text),
+        Form::Markdown => Some(Format::Markdown),
+        Form::Html => Some(Format::Html),
+        Form::Json => Some(Format::Json),
+        Form::Xlsx => None,
     };
-    Ok(report.render(format, output.locale())?.into_bytes())
+    let language = output.locale();
+    let public = asked.public.smallest_shown();
+    let public = public.map(|smallest| Publication::of(&snapshot, smallest));
+    let public = public.map(|publication| Sheet::public(&report, &publication));
+    Ok(match (public, format) {
+        (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
+        (Some(sheet), None) => sheet.workbook(language)?,
+        (None, Some(format)) => report.render(format, language)?.into_bytes(),
+        (None, None) => report.workbook(language)?,
+    })
 }

@@ -25,7 +25,7 @@ pub const TIMELY_DAYS: i64 = 30;
 /// Ages of the married women that are counted, both included.
 pub const WOMEN_AGES: std::ops::RangeInclusive<i64> = 15..=49;
 /// Kind of the activity whose coverage is an indicator of its own.
-const CHECKUP: &str = "preconception_checkup";
+pub const CHECKUP: &str = "preconception_checkup";
 /// Scheme of the money for the programme itself.
 const FUNDING: &str = "programme_funding";
 /// Indicators that are only ever quoted from an office's returns.

@@ -11,9 +11,8 @@ use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::ReportError;
-use super::render::{self, Format};
+use super::render::Format;
 use super::sheet::Sheet;
-use super::workbook;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
 use crate::indicators::targets::Targets;
 use crate::indicators::{DEFINITIONS, Indicator};
@@ -215,7 +214,7 @@ impl HalfYearReport {
         if format == Format::Json {
             return Ok(serde_json::to_string_pretty(self)? + "\n");
         }
-        render::render(&Sheet::of(self), format, language)
+        Sheet::of(self).render(format, language)
     }
 
     /// Writes the report as an Excel workbook.
@@ -223,7 +222,7 @@ impl HalfYearReport {
     /// # Errors
     /// When the format cannot hold it.
     pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
-        workbook::write(&Sheet::of(self), language)
+        Sheet::of(self).workbook(language)
     }
 
     /// The figure of that name.

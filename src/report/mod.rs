@@ -13,10 +13,12 @@ pub mod chart;
 pub mod exchange;
 pub mod half_year;
 pub mod periods;
+mod public;
 mod render;
 pub mod restatement;
 pub mod returns;
 pub mod sheet;
+pub mod suppression;
 pub mod workbook;
 
 pub use half_year::HalfYearReport;

@@ -7,8 +7,10 @@
 use serde::Serialize;
 
 use super::half_year::{Figure, HalfYearReport, Head, MonthLimits, ReportedMonth};
+use super::render::{self, Format};
+use super::{ReportError, workbook};
 use crate::indicators::Indicator;
-use crate::locale::{Bilingual, Note};
+use crate::locale::{Bilingual, Language, Note};
 use crate::model::period::Period;
 
 /// What stands in the place of a figure that is withheld.
@@ -49,6 +51,8 @@ pub struct ShownMonth {
 pub struct Sheet {
     /// Name and version of this structure.
     pub format: &'static str,
+    /// The smallest count that the public is shown beside 0; absent where nothing is withheld.
+    pub smallest_shown: Option<u64>,
     /// What it is about.
     #[serde(flatten)]
     pub head: Head,
@@ -89,11 +93,28 @@ impl From<&ReportedMonth> for ShownMonth {
 }
 
 impl Sheet {
+    /// Writes the sheet in a format and a language. JSON carries both languages.
+    ///
+    /// # Errors
+    /// When a template cannot be filled.
+    pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
+        render::render(self, format, language)
+    }
+
+    /// Writes the sheet as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        workbook::write(self, language)
+    }
+
     /// Everything, for the office itself.
     #[must_use]
     pub fn of(report: &HalfYearReport) -> Self {
         Self {
             format: report.format,
+            smallest_shown: None,
             head: report.head.clone(),
             figures: report.figures.iter().map(ShownFigure::from).collect(),
             activities: report.activities.iter().map(ShownFigure::from).collect(),

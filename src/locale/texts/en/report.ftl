@@ -132,3 +132,7 @@ note-annualised = Rates per mille are annualised: events of { $months } months t
 note-within_chance = "Within what chance alone gives" means that the 95% interval reaches across the target: another half-year just like this one could fall on the other side.
 note-quoted = Satisfaction, policy compliance and share outside policy are only ever quoted from an office's returns. Nothing is computed for persons or births, and no verdict is given.
 note-not_for_publication = For the office's own use: counts of 1 to 9 are not suppressed here, as they must be in a published table.
+note-withheld = withheld
+note-published = For publication: … stands for a count of 1 to { $most }, or for a figure that is withheld so that such a count cannot be computed from what is shown, here or in any other report of this position. Figures that offices only report, and the monthly returns, are left out.
+note-not_over = The period is not over at this position; its figures are published when it is.
+note-annualised_public = Rates per mille are annualised: events of { $months } months times { $factor }, by the mean of the residents on the first and the last day. They are rounded so that the number of residents cannot be computed from them.
