@@ -19,6 +19,7 @@ impl App {
         each: bool,
         periods: &[Period],
         size: u64,
+        targets: &Targets,
     ) -> Result<DataSet, AppError> {
         let registers = self.registers().await?;
         let snapshot = self.snapshot(&registers, size).await?;
@@ -26,12 +27,11 @@ impl App {
         if directory.get(office).is_none() {
             return Err(ReportError::UnknownOffice(office).into());
         }
-        let targets = Targets::default();
         let mut reports = Vec::new();
         for known in directory.all() {
             let wanted = known.code == office || (each && directory.is_within(known.code, office));
             for period in periods.iter().filter(|_| wanted) {
-                let report = HalfYearReport::build(&snapshot, known.code, *period, &targets)?;
+                let report = HalfYearReport::build(&snapshot, known.code, *period, targets)?;
                 reports.push(report);
             }
         }

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::replay::every;
 use crate::app::history::{Bisection, Ends, Evaluation, RuleCondition, Turn, bisect, turns};
 use crate::app::{App, AppError};
@@ -38,6 +39,8 @@ pub struct Bisect {
     /// entries, and list every change.
     #[arg(long, value_name = "STEP")]
     every: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Searches.
@@ -60,7 +63,8 @@ async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppErro
         Some(text) => app.size_named(text).await?,
         None => app.ledger.store.head().await?.size,
     };
-    let mut condition = RuleCondition::new(app, rule, office, period, to).await?;
+    let targets = args.plan.read(app)?;
+    let mut condition = RuleCondition::new(app, rule, office, period, to, targets).await?;
     let subject = json!({
         "office": condition.office,
         "period": condition.period,

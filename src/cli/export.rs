@@ -9,6 +9,7 @@ use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
 use super::trust::read_file;
 use crate::app::error::failed;
@@ -110,6 +111,8 @@ pub struct ExportIndicators {
     /// A position, an RFC 3339 time, or a date (its end).
     #[arg(long, value_name = "POSITION|TIME")]
     pub as_of: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Exports.
@@ -137,7 +140,9 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         None => Names::default(),
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let set = app.figures(office, args.each, &periods, size).await?;
+    let targets = args.plan.read(app)?;
+    let set = app.figures(office, args.each, &periods, size, &targets);
+    let set = set.await?;
     let options = Options {
         names,
         complete: args.complete,

@@ -12,9 +12,11 @@ use serde::Serialize;
 
 use super::ReportError;
 use super::render::{self, Format};
+use crate::indicators::counted::Counted;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
+use crate::indicators::plan::PlanSource;
 use crate::indicators::targets::Targets;
-use crate::indicators::{DEFINITIONS, Indicator};
+use crate::indicators::{Indicator, evaluate_all};
 use crate::locale::{Bilingual, Language, Note, known_text, text};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
@@ -84,6 +86,8 @@ pub struct HalfYearReport {
     pub simulated_clock: bool,
     /// What a simulated clock means for the reader; absent on a measured one.
     pub simulated_clock_note: Option<Bilingual>,
+    /// Where the targets are from.
+    pub plan: PlanSource,
     /// Counts.
     pub figures: Vec<Figure>,
     /// Quantities of activities by kind.
@@ -114,10 +118,7 @@ impl HalfYearReport {
             .get(office)
             .ok_or(ReportError::UnknownOffice(office))?;
         let counts = Counts::of(snapshot, office, period, targets);
-        let indicators = DEFINITIONS
-            .iter()
-            .map(|definition| definition.evaluate(&counts, targets))
-            .collect::<Result<Vec<_>, _>>()?;
+        let indicators = evaluate_all(&counts, targets)?;
         let all = snapshot.offices.all();
         let within = all
             .iter()
@@ -143,9 +144,10 @@ impl HalfYearReport {
             simulated_clock_note: snapshot
                 .simulated_clock
                 .then(|| Bilingual::of("simulated-clock", &[])),
+            plan: targets.source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(snapshot, &counts, &indicators),
+            notes: notes(snapshot, &counts, &indicators, &targets.source),
             births_by_month: counts.months,
             monthly_returns: counts.returns,
             indicators,
@@ -177,35 +179,23 @@ impl HalfYearReport {
 /// The counted figures, in the order of the report.
 #[must_use]
 pub fn figures(counts: &Counts) -> Vec<Figure> {
-    let figure = |id: &str, value: i128| Figure {
-        id: id.to_owned(),
-        title: Bilingual::of(&format!("figure-{id}"), &[]),
-        value,
-        remark: None,
-    };
-    let count = |id: &str, value: u64| figure(id, i128::from(value));
+    Counted::listed().map(|one| figure(counts, one)).collect()
+}
+
+/// One counted figure.
+#[must_use]
+pub fn figure(counts: &Counts, counted: Counted) -> Figure {
     let returns = &counts.returns;
     let received = (returns.received.to_string(), returns.expected.to_string());
-    vec![
-        count("households", counts.households),
-        figure("residents", counts.residents),
-        count("married_women_15_49", counts.married_women),
-        count("births", counts.births.total),
-        count("births_male", counts.births.boys),
-        count("births_female", counts.births.girls),
-        Figure {
-            remark: Some(Bilingual::of(
-                "returns-received",
-                &[("received", &received.0), ("expected", &received.1)],
-            )),
-            ..figure("births_in_returns", returns.births)
-        },
-        count("deaths", counts.deaths),
-        count("marriages", counts.marriages),
-        count("arrivals", counts.arrivals),
-        count("departures", counts.departures),
-        count("pregnancy_losses", counts.losses),
-    ]
+    Figure {
+        id: counted.id().to_owned(),
+        title: counted.title(),
+        value: counts.get(counted),
+        remark: counted.is_returned().then(|| {
+            let args = [("received", received.0.as_str()), ("expected", &received.1)];
+            Bilingual::of("returns-received", &args)
+        }),
+    }
 }
 
 /// The activities: those of [`ACTIVITIES`], then other kinds by name.
@@ -233,7 +223,12 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
         .collect()
 }
 
-fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<Note> {
+fn notes(
+    snapshot: &Snapshot,
+    counts: &Counts,
+    indicators: &[Indicator],
+    plan: &PlanSource,
+) -> Vec<Note> {
     let mut notes = Vec::new();
     if snapshot.recorded_at.date() < counts.period.last_day() {
         notes.push(Note::dated("before_the_end", snapshot.recorded_at.date()));
@@ -241,22 +236,25 @@ fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;
-    if sent && returns.births != i128::from(counts.births.total) {
+    let births = counts.count_of(Counted::Births);
+    if sent && returns.births != i128::from(births) {
         notes.push(Note::new(
             "returns_differ",
             &[
                 ("returned", &returns.births.to_string()),
-                ("register", &counts.births.total.to_string()),
+                ("register", &births.to_string()),
             ],
         ));
     }
-    let stated = counts.births.boys + counts.births.girls;
-    if stated < counts.births.total {
-        let missing = (counts.births.total - stated).to_string();
+    let of_sex = [Counted::BirthsMale, Counted::BirthsFemale];
+    let stated: u64 = of_sex.into_iter().map(|sex| counts.count_of(sex)).sum();
+    if stated < births {
+        let missing = (births - stated).to_string();
         notes.push(Note::new("sex_not_stated", &[("births", &missing)]));
     }
-    if counts.women_of_unknown_age > 0 {
-        let women = counts.women_of_unknown_age.to_string();
+    let women = counts.count_of(Counted::WomenOfUnknownAge);
+    if women > 0 {
+        let women = women.to_string();
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
@@ -264,6 +262,7 @@ fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<
     if indicators.iter().any(|indicator| indicator.within_chance) {
         notes.push(Note::new("within_chance", &[]));
     }
+    notes.push(plan.note());
     notes.push(Note::new("quoted", &[]));
     notes.push(Note::new("not_for_publication", &[]));
     notes
@@ -305,8 +304,11 @@ fn sex_ratio_note(births: u64, indicators: &[Indicator]) -> Option<Note> {
 fn annualised(counts: &Counts) -> Note {
     let months = counts.months.len().max(1);
     let factor = Rational::new(12, months as i128).map_or_else(String::new, |f| f.to_string());
-    let mean = Rational::new(counts.residents_first_day + counts.residents, 2)
-        .map_or_else(String::new, |mean| mean.to_text(1));
+    let mean = Rational::new(
+        counts.residents_first_day + counts.get(Counted::Residents),
+        2,
+    )
+    .map_or_else(String::new, |mean| mean.to_text(1));
     Note::new(
         "annualised",
         &[

@@ -69,10 +69,15 @@ pub(super) fn render(
         Format::Html => HtmlPage { view }.render()?,
         Format::Text | Format::Json => plain::page(&view),
     };
+    Ok(harmless_page(&written))
+}
+
+/// A page without characters that steer a terminal, which ends in one line break.
+pub(super) fn harmless_page(written: &str) -> String {
     let mut harmless = written.replace(|c| c != '\n' && is_steering(c), "\u{fffd}");
     harmless.truncate(harmless.trim_end().len());
     harmless.push('\n');
-    Ok(harmless)
+    harmless
 }
 
 #[derive(Template)]
@@ -129,16 +134,16 @@ struct MonthRow {
 }
 
 /// One indicator as it is shown.
-struct TargetRow {
-    title: String,
-    definition: String,
-    value: String,
-    basis: String,
-    interval: String,
-    target: String,
-    verdict: String,
+pub(super) struct TargetRow {
+    pub(super) title: String,
+    pub(super) definition: String,
+    pub(super) value: String,
+    pub(super) basis: String,
+    pub(super) interval: String,
+    pub(super) target: String,
+    pub(super) verdict: String,
     verdict_id: &'static str,
-    reason: String,
+    pub(super) reason: String,
     bar: Option<Bar>,
 }
 
@@ -330,17 +335,17 @@ fn pixels(length: Option<Rational>, end: u32) -> u32 {
     length.map_or(0, |l| l.to_decimal(0).parse().unwrap_or(end).min(end))
 }
 
-fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
+pub(super) fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
     let t = |key: &str, args: &[(&'static str, &str)]| text(language, key, args);
     let definition = indicator.definition_of();
-    let decimals = definition.map_or(2, |d| d.decimals);
+    let decimals = indicator.decimals();
     let (title, unit) = (indicator.title.get(language), t(indicator.unit.key(), &[]));
     let value = match (&indicator.quoted, indicator.exact) {
         (Some(quoted), _) => one_line(quoted),
         (None, Some(exact)) => exact.to_text(decimals),
         (None, None) => String::new(),
     };
-    let basis = indicator.numerator.zip(indicator.denominator);
+    let basis = indicator.numerator.map(|n| (n, indicator.denominator));
     let interval = indicator.interval.as_ref().map(|limits| {
         let open = t("no-limit", &[]);
         let high = limits.high.as_ref().unwrap_or(&open);
@@ -366,7 +371,8 @@ fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
         basis: basis.map_or_else(String::new, |(n, d)| {
             // Only money has fractions above the line.
             let least = if n.denominator() == 1 { 0 } else { 2 };
-            format!("{} / {}", shortest(n, least), shortest(d, 0))
+            let below = d.map_or_else(|| "-".to_owned(), |d| shortest(d, 0));
+            format!("{} / {below}", shortest(n, least))
         }),
         interval: interval.unwrap_or_default(),
         target: indicator
