@@ -15,6 +15,7 @@ pub mod importing;
 pub mod keys;
 pub mod late;
 pub mod periods;
+pub mod plan;
 pub mod proofs;
 pub mod reading;
 pub mod records;

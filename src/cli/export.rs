@@ -9,6 +9,7 @@ use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
 use crate::app::error::failed;
 use crate::app::reading::{office_of_row, read_at_most};
@@ -112,6 +113,8 @@ pub struct ExportIndicators {
     /// For whom.
     #[command(flatten)]
     pub public: super::report::Public,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Exports.
@@ -139,15 +142,10 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         None => Names::default(),
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let set = app
-        .figures(
-            office,
-            args.each,
-            &periods,
-            size,
-            args.public.smallest_shown(),
-        )
-        .await?;
+    let targets = args.plan.read(app)?;
+    let public = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, public);
+    let set = set.await?;
     let options = Options {
         names,
         complete: args.complete,

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::indicators::counts::{CHECKUP, TIMELY_DAYS, WOMEN_AGES};
+use crate::indicators::counted::{TIMELY_DAYS, WOMEN_AGES};
+use crate::indicators::counts::CHECKUP;
 use crate::model::code::{MaritalStatus, RegistrationKind, Sex, Source};
 use crate::model::id::OfficeCode;
 use crate::model::time::age_in_years;
