@@ -22,6 +22,7 @@ impl App {
         each: bool,
         periods: &[Period],
         size: u64,
+        targets: &Targets,
         publish: Option<u64>,
     ) -> Result<DataSet, AppError> {
         let registers = self.registers().await?;
@@ -30,13 +31,12 @@ impl App {
         if directory.get(office).is_none() {
             return Err(ReportError::UnknownOffice(office).into());
         }
-        let targets = Targets::default();
         let publication = publish.map(|smallest| Publication::of(&snapshot, smallest));
         let mut sheets = Vec::new();
         for known in directory.all() {
             let wanted = known.code == office || (each && directory.is_within(known.code, office));
             for period in periods.iter().filter(|_| wanted) {
-                let report = HalfYearReport::build(&snapshot, known.code, *period, &targets)?;
+                let report = HalfYearReport::build(&snapshot, known.code, *period, targets)?;
                 sheets.push(match &publication {
                     Some(publication) => Sheet::public(&report, publication),
                     None => Sheet::of(&report),

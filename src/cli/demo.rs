@@ -3,6 +3,7 @@
 use super::args::{Demo, Form};
 use super::importing;
 use super::output::Output;
+use super::plan::Plan;
 use super::report::{Asked, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
@@ -115,6 +116,7 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
         size,
         form,
         public: Public::default(),
+        plan: Plan::default(),
     };
     let text = super::report::render(app, asked, output).await?;
     output.raw(&text)

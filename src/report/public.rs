@@ -12,6 +12,7 @@
 //! register, because their difference is the number of reports that came late.
 
 use super::half_year::{Figure, HalfYearReport, ReportedMonth};
+use super::heading::Heading;
 use super::sheet::{Sheet, ShownFigure, ShownMonth};
 use super::suppression::Publication;
 use crate::indicators::targets::Verdict;
@@ -43,7 +44,7 @@ enum Basis {
     Quoted,
 }
 
-/// Unknown indicators are taken to be quoted, which is never published.
+/// Unknown indicators are taken to be quoted: what they say is never published.
 fn basis(id: &str) -> Basis {
     match id {
         "crude_birth_rate" => Basis::ToResidents(&["births"]),
@@ -52,7 +53,7 @@ fn basis(id: &str) -> Basis {
         "preconception_check_coverage" => {
             Basis::Counts(&["checks_due", "checks_done", "checks_missed"])
         }
-        "timeliness" => Basis::AllOf("births"),
+        "timeliness" | "timeliness_one_year" => Basis::AllOf("births"),
         "programme_funding_per_head" => Basis::ToResidents(&[]),
         "reward_fulfilment" => Basis::AllOrNothing,
         "statistical_accuracy" => Basis::Words,
@@ -122,8 +123,10 @@ impl Shown<'_> {
                     ..indicator.clone()
                 })
             }
-            Basis::Quoted if indicator.quoted.is_none() => Some(indicator.clone()),
-            Basis::Quoted => None,
+            Basis::Quoted => {
+                let says_nothing = indicator.quoted.is_none() && indicator.numerator.is_none();
+                says_nothing.then(|| indicator.clone())
+            }
         }
         .unwrap_or_else(|| withheld(indicator))
     }
@@ -242,9 +245,12 @@ impl Sheet {
             notes.push(Note::new("within_chance", &[]));
         }
         Self {
-            format: "vitaledger-half-year-public/1",
             smallest_shown: Some(publication.smallest_shown),
-            head: report.head.clone(),
+            head: Heading {
+                format: "vitaledger-half-year-public/1",
+                ..report.head.clone()
+            },
+            plan: report.plan.clone(),
             figures: report.figures.iter().map(|f| shown.figure(f)).collect(),
             activities: report
                 .activities

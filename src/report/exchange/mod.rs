@@ -21,6 +21,7 @@ use chrono::NaiveDate;
 pub use self::names::Names;
 use super::sheet::{Sheet, ShownFigure};
 use crate::indicators::Indicator;
+use crate::indicators::plan::PlanSource;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::time::Timestamp;
@@ -115,6 +116,8 @@ pub struct DataSet {
     pub recorded_at: Timestamp,
     /// Whether the ledger's clock is simulated.
     pub simulated_clock: bool,
+    /// What indicators are held against.
+    pub plan: PlanSource,
     /// The figures, by office and period.
     pub lines: Vec<Line>,
 }
@@ -140,6 +143,7 @@ impl DataSet {
             position: first.head.position,
             recorded_at: first.head.recorded_at,
             simulated_clock: first.head.simulated_clock,
+            plan: first.plan.clone(),
             lines: sheets.iter().flat_map(lines).collect(),
         })
     }

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::indicators::counts::{CHECKUP, WOMEN_AGES};
+use crate::indicators::counted::WOMEN_AGES;
+use crate::indicators::counts::CHECKUP;
 use crate::model::code::{MaritalStatus, RegistrationKind, Sex, Source};
 use crate::model::id::OfficeCode;
 use crate::model::time::age_in_years;
