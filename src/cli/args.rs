@@ -121,7 +121,7 @@ pub enum Command {
     Log(Log),
     /// Print what a register holds, now or at any moment.
     #[command(
-        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json"
+        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers births --limit 50 --after 1200\n  vitaledger registers offices --json"
     )]
     Registers(RegisterArgs),
     /// Walk through history.
@@ -369,6 +369,9 @@ pub struct RegisterArgs {
     /// At most so many.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Only what comes after this position; how the next page goes on is said with each.
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<u64>,
 }
 
 /// The reports.
@@ -402,6 +405,8 @@ pub enum Form {
     Html,
     /// JSON.
     Json,
+    /// An Excel workbook.
+    Xlsx,
 }
 
 /// Arguments of `report half-year`.
@@ -419,6 +424,12 @@ pub struct HalfYear {
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Form,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
     /// What indicators are held against.
     #[command(flatten)]
     pub plan: super::plan::Plan,

@@ -37,7 +37,7 @@ pub enum Export {
     Registers(ExportRegisters),
     /// Counts and indicators of offices and periods.
     #[command(
-        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are not suppressed: not for publication."
+        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are in it, and it is not\nfor publication, unless --publish is given."
     )]
     Indicators(ExportIndicators),
 }
@@ -111,6 +111,9 @@ pub struct ExportIndicators {
     /// A position, an RFC 3339 time, or a date (its end).
     #[arg(long, value_name = "POSITION|TIME")]
     pub as_of: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
     #[command(flatten)]
     plan: Plan,
 }
@@ -141,7 +144,8 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let targets = args.plan.read(app)?;
-    let set = app.figures(office, args.each, &periods, size, &targets);
+    let publish = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, publish);
     let set = set.await?;
     let options = Options {
         names,

@@ -1,18 +1,94 @@
 //! `report`: the half-year summary, the months, plan against reality.
 
-use clap::Args;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
 
 use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
+use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
 use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::{App, AppError};
+use crate::indicators::targets::Targets;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
+use crate::report::sheet::Sheet;
+use crate::report::suppression::{Publication, SMALLEST_SHOWN};
 use crate::report::{Format, HalfYearReport, MonthlyReport, ReportError, TargetsReport};
+
+/// Whether a report is for the public.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Public {
+    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
+    #[arg(long)]
+    publish: bool,
+    /// The smallest count that is shown, beside 0; the same for all that is published.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "publish",
+        default_value_t = SMALLEST_SHOWN,
+        value_parser = clap::value_parser!(u64).range(2..=1000)
+    )]
+    threshold: u64,
+}
+
+impl Public {
+    /// The smallest count that is shown; `None` where everything is.
+    pub fn smallest_shown(self) -> Option<u64> {
+        self.publish.then_some(self.threshold)
+    }
+}
+
+/// The form of a page of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PageForm {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A page on its own.
+    Html,
+    /// JSON.
+    Json,
+}
+
+/// As of when, in which form, where to.
+#[derive(Debug, Args)]
+struct Paper {
+    /// A position, an RFC 3339 time, or a date (its end).
+    #[arg(long, value_name = "POSITION|TIME")]
+    as_of: Option<String>,
+    /// Its form.
+    #[arg(long, value_enum, default_value = "text")]
+    format: PageForm,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Paper {
+    /// One snapshot for everything that a report shows.
+    async fn snapshot(&self, app: &App) -> Result<Snapshot, AppError> {
+        let size = app.size_at(as_of(self.as_of.as_deref())?).await?;
+        app.snapshot(&app.registers().await?, size).await
+    }
+
+    const fn format(&self, output: &Output) -> Format {
+        match self.format {
+            _ if output.json => Format::Json,
+            PageForm::Text => Format::Text,
+            PageForm::Markdown => Format::Markdown,
+            PageForm::Html => Format::Html,
+            PageForm::Json => Format::Json,
+        }
+    }
+}
 
 /// Arguments of `report monthly`.
 #[derive(Debug, Args)]
@@ -23,12 +99,8 @@ pub struct Monthly {
     /// 2014, 2014S, 2014-H1, 2014-Q2 or 2014-06; by default the calendar year of the last entry.
     #[arg(long)]
     period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Form,
+    #[command(flatten)]
+    paper: Paper,
 }
 
 /// Arguments of `report targets`.
@@ -40,12 +112,8 @@ pub struct PlanReport {
     /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
     #[arg(long, required_unless_present = "print_file")]
     period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Form,
+    #[command(flatten)]
+    paper: Paper,
     #[command(flatten)]
     plan: Plan,
     /// Print the targets in effect as a file to edit, and no report.
@@ -55,76 +123,100 @@ pub struct PlanReport {
 
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
-    let made = match report {
-        Report::HalfYear(args) => half_year(&app, args, output).await,
-        Report::Monthly(args) => monthly(&app, args, output).await,
-        Report::Targets(args) => targets(&app, args, output).await,
+    let (made, path) = match report {
+        Report::HalfYear(args) => (half_year(&app, args, output).await, &args.output),
+        Report::Monthly(args) => (monthly(&app, args, output).await, &args.paper.output),
+        Report::Targets(args) => (targets(&app, args, output).await, &args.paper.output),
     };
     app.close().await;
-    let mut text = made?;
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    output.raw(text.as_bytes())
+    hand_out(&made?, path.as_deref(), output)
 }
 
-async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<String, AppError> {
-    let office = office_code(&args.office)?;
-    let period = period_of(&args.period)?;
-    let targets = args.plan.read(app)?;
-    let snapshot = snapshot(app, args.as_of.as_deref()).await?;
-    let report = HalfYearReport::build(&snapshot, office, period, &targets)?;
-    Ok(report.render(format_of(args.format, output), output.locale())?)
-}
-
-async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<String, AppError> {
+async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, AppError> {
     let office = office_code(&args.office)?;
     let period = args.period.as_deref().map(period_of).transpose()?;
-    let snapshot = snapshot(app, args.as_of.as_deref()).await?;
+    let snapshot = args.paper.snapshot(app).await?;
     let period = period.unwrap_or_else(|| MonthlyReport::usual_period(&snapshot));
     let report = MonthlyReport::build(&snapshot, office, period)?;
-    Ok(report.render(format_of(args.format, output), output.locale())?)
+    let page = report.render(args.paper.format(output), output.locale())?;
+    Ok(page.into_bytes())
 }
 
-async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<String, AppError> {
+async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8>, AppError> {
     let targets = args.plan.read(app)?;
     let (Some(office), Some(period)) = (&args.office, &args.period) else {
-        return Ok(targets.to_file().map_err(ReportError::from)?);
+        let file = targets.to_file().map_err(ReportError::from)?;
+        return Ok(file.into_bytes());
     };
     let (office, period) = (office_code(office)?, period_of(period)?);
-    let snapshot = snapshot(app, args.as_of.as_deref()).await?;
+    let snapshot = args.paper.snapshot(app).await?;
     let report = TargetsReport::build(&snapshot, office, period, &targets)?;
-    Ok(report.render(format_of(args.format, output), output.locale())?)
+    let page = report.render(args.paper.format(output), output.locale())?;
+    Ok(page.into_bytes())
 }
 
-/// One snapshot for everything that a report shows.
-async fn snapshot(app: &App, moment: Option<&str>) -> Result<Snapshot, AppError> {
-    let size = app.size_at(as_of(moment)?).await?;
-    app.snapshot(&app.registers().await?, size).await
-}
-
-/// The form that was asked for; `--json` asks for JSON.
-const fn format_of(form: Form, output: &Output) -> Format {
-    match form {
-        _ if output.json => Format::Json,
-        Form::Text => Format::Text,
-        Form::Markdown => Format::Markdown,
-        Form::Html => Format::Html,
-        Form::Json => Format::Json,
+/// Writes a report to a new file, or to standard output.
+fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
+    match path {
+        Some(path) => NewFile::create(path)?.write(made),
+        None => output.raw(made),
     }
+}
+
+async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
+    let office = office_code(&args.office)?;
+    let period = period_of(&args.period)?;
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let form = if output.json { Form::Json } else { args.format };
+    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(AppError::Usage(
+            "a workbook is no text for a terminal; name a file with --output".to_owned(),
+        ));
+    }
+    let asked = Asked {
+        office,
+        period,
+        size,
+        form,
+        public: args.public,
+        targets: args.plan.read(app)?,
+    };
+    render(app, asked, output).await
+}
+
+/// The half-year report that is asked for.
+pub struct Asked {
+    pub office: OfficeCode,
+    pub period: Period,
+    /// Entries that are in it.
+    pub size: u64,
+    pub form: Form,
+    pub public: Public,
+    /// What indicators are held against.
+    pub targets: Targets,
 }
 
 /// The half-year report of an office as of a number of entries.
-pub async fn render(
-    app: &App,
-    office: OfficeCode,
-    period: Period,
-    size: u64,
-    form: Form,
-    output: &Output,
-) -> Result<String, AppError> {
+pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>, AppError> {
     let registers = app.registers().await?;
-    let snapshot = app.snapshot(&registers, size).await?;
-    let report = HalfYearReport::build(&snapshot, office, period, &app.targets(None)?)?;
-    Ok(report.render(format_of(form, output), output.locale())?)
+    let snapshot = app.snapshot(&registers, asked.size).await?;
+    let (office, period) = (asked.office, asked.period);
+    let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
+    let format = match asked.form {
+        Form::Text => Some(Format::Text),
+        Form::Markdown => Some(Format::Markdown),
+        Form::Html => Some(Format::Html),
+        Form::Json => Some(Format::Json),
+        Form::Xlsx => None,
+    };
+    let language = output.locale();
+    let public = asked.public.smallest_shown();
+    let public = public.map(|smallest| Publication::of(&snapshot, smallest));
+    let public = public.map(|publication| Sheet::public(&report, &publication));
+    Ok(match (public, format) {
+        (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
+        (Some(sheet), None) => sheet.workbook(language)?,
+        (None, Some(format)) => report.render(format, language)?.into_bytes(),
+        (None, None) => report.workbook(language)?,
+    })
 }

@@ -21,7 +21,7 @@ use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
 
 /// Kind of the activity whose coverage is an indicator of its own.
-const CHECKUP: &str = "preconception_checkup";
+pub const CHECKUP: &str = "preconception_checkup";
 /// Indicators that are only ever quoted from an office's returns, under these names.
 pub const QUOTED: [&str; 6] = [
     "satisfaction",

@@ -7,21 +7,21 @@
 //! true: the same snapshot gives the same report; nothing is read from a clock; the report says
 //! which position it is as of, whether the clock is simulated, and what it cannot say.
 
-use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::ReportError;
-use super::render::{self, Format};
+use super::heading::Head;
+use super::monthly::{MonthLimits, month_limits};
+use super::render::Format;
+use super::sheet::Sheet;
 use crate::indicators::counted::Counted;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
 use crate::indicators::plan::PlanSource;
 use crate::indicators::targets::Targets;
 use crate::indicators::{Indicator, evaluate_all};
 use crate::locale::{Bilingual, Language, Note, known_text, text};
-use crate::model::code::OfficeLevel;
-use crate::model::id::{OfficeCode, Position};
+use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::model::time::Timestamp;
 use crate::registers::snapshot::Snapshot;
 use crate::statistics::rational::Rational;
 
@@ -37,19 +37,6 @@ pub const ACTIVITIES: [&str; 8] = [
     "relief_visit",
 ];
 
-/// The office that a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReportedOffice {
-    /// Its 12 digits.
-    pub code: OfficeCode,
-    /// Its name.
-    pub name: Bilingual,
-    /// Its level.
-    pub level: OfficeLevel,
-    /// Offices below it that are counted with it.
-    pub offices_below: u64,
-}
-
 /// One counted figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Figure {
@@ -63,29 +50,27 @@ pub struct Figure {
     pub remark: Option<Bilingual>,
 }
 
+/// Births of one month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedMonth {
+    /// The month.
+    pub month: Period,
+    /// Births that happened in it.
+    pub register: u64,
+    /// Births in the monthly returns; absent when no office sent one.
+    pub returned: Option<i128>,
+    /// What chance alone gives; absent where too few other months are over.
+    pub limits: Option<MonthLimits>,
+}
+
 /// Everything that is known of an office for a period, as of a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HalfYearReport {
     /// Name and version of this structure.
     pub format: &'static str,
-    /// The office.
-    pub office: ReportedOffice,
-    /// The period.
-    pub period: Period,
-    /// Its first day.
-    pub first_day: NaiveDate,
-    /// Its last day.
-    pub last_day: NaiveDate,
-    /// The last entry that is in it; absent when the ledger was empty.
-    pub position: Option<Position>,
-    /// When that entry was recorded.
-    pub recorded_at: Timestamp,
-    /// The log's origin.
-    pub origin: String,
-    /// Whether the ledger's clock is simulated.
-    pub simulated_clock: bool,
-    /// What a simulated clock means for the reader; absent on a measured one.
-    pub simulated_clock_note: Option<Bilingual>,
+    /// What it is about.
+    #[serde(flatten)]
+    pub head: Head,
     /// Where the targets are from.
     pub plan: PlanSource,
     /// Counts.
@@ -93,7 +78,7 @@ pub struct HalfYearReport {
     /// Quantities of activities by kind.
     pub activities: Vec<Figure>,
     /// Births by month.
-    pub births_by_month: Vec<MonthOfBirths>,
+    pub births_by_month: Vec<ReportedMonth>,
     /// The monthly returns.
     pub monthly_returns: MonthlyReturns,
     /// Indicators with targets and verdicts.
@@ -113,42 +98,20 @@ impl HalfYearReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let known = snapshot
-            .offices
-            .get(office)
-            .ok_or(ReportError::UnknownOffice(office))?;
+        let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
         let indicators = evaluate_all(&counts, targets)?;
-        let all = snapshot.offices.all();
-        let within = all
-            .iter()
-            .filter(|other| snapshot.offices.is_within(other.code, office));
+        let births_by_month = months(&head, &counts.months);
+        let has_limits = births_by_month.iter().any(|month| month.limits.is_some());
+        let source = &targets.source;
         Ok(Self {
             format: "vitaledger-half-year/1",
-            office: ReportedOffice {
-                code: office,
-                name: Bilingual {
-                    en: known.name(false).to_owned(),
-                    zh: known.name(true).to_owned(),
-                },
-                level: known.level,
-                offices_below: (within.count() as u64).saturating_sub(1),
-            },
-            period,
-            first_day: period.first_day(),
-            last_day: period.last_day(),
-            position: snapshot.position(),
-            recorded_at: snapshot.recorded_at,
-            origin: snapshot.origin.clone(),
-            simulated_clock: snapshot.simulated_clock,
-            simulated_clock_note: snapshot
-                .simulated_clock
-                .then(|| Bilingual::of("simulated-clock", &[])),
-            plan: targets.source.clone(),
+            plan: source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(snapshot, &counts, &indicators, &targets.source),
-            births_by_month: counts.months,
+            notes: notes(&head, &counts, &indicators, source, has_limits),
+            births_by_month,
+            head,
             monthly_returns: counts.returns,
             indicators,
         })
@@ -159,7 +122,18 @@ impl HalfYearReport {
     /// # Errors
     /// When a template cannot be filled.
     pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
-        render::render(self, format, language)
+        if format == Format::Json {
+            return Ok(serde_json::to_string_pretty(self)? + "\n");
+        }
+        Sheet::of(self).render(format, language)
+    }
+
+    /// Writes the report as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        Sheet::of(self).workbook(language)
     }
 
     /// The figure of that name.
@@ -174,6 +148,22 @@ impl HalfYearReport {
     pub fn indicator(&self, id: &str) -> Option<&Indicator> {
         self.indicators.iter().find(|indicator| indicator.id == id)
     }
+}
+
+/// Each month with the limits that the others give it.
+fn months(head: &Head, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
+    let births: Vec<_> = months.iter().map(|m| (m.month, m.register)).collect();
+    let limits = month_limits(&births, head.recorded_at.date());
+    months
+        .iter()
+        .zip(limits)
+        .map(|(month, limits)| ReportedMonth {
+            month: month.month,
+            register: month.register,
+            returned: month.returned,
+            limits: limits.map(MonthLimits::from),
+        })
+        .collect()
 }
 
 /// The counted figures, in the order of the report.
@@ -224,15 +214,13 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
 }
 
 fn notes(
-    snapshot: &Snapshot,
+    head: &Head,
     counts: &Counts,
     indicators: &[Indicator],
     plan: &PlanSource,
+    has_limits: bool,
 ) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if snapshot.recorded_at.date() < counts.period.last_day() {
-        notes.push(Note::dated("before_the_end", snapshot.recorded_at.date()));
-    }
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;
@@ -258,6 +246,9 @@ fn notes(
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
+    if has_limits {
+        notes.push(Note::new("control_limits", &[]));
+    }
     notes.push(annualised(counts));
     if indicators.iter().any(|indicator| indicator.within_chance) {
         notes.push(Note::new("within_chance", &[]));
