@@ -35,7 +35,9 @@ enum Basis {
     Counts(&'static [&'static str]),
     /// The same by a number of residents that is not published.
     ToResidents(&'static [&'static str]),
-    /// Sums of money that are the same for each person: all or nothing can be said.
+    /// A share of a count of which only all can be said: the rest is mostly small, and no figure.
+    AllOf(&'static str),
+    /// A share of money that is the same for each person: only all or nothing can be said.
     AllOrNothing,
     /// What an office reported, or what is made of counts that are not decided on: births reported
     /// within a year, stillbirths.
@@ -51,7 +53,7 @@ fn basis(id: &str) -> Basis {
         "preconception_check_coverage" => {
             Basis::Counts(&["checks_due", "checks_done", "checks_missed"])
         }
-        "timeliness" => Basis::Counts(&["births", "births_timely", "births_late"]),
+        "timeliness" => Basis::AllOf("births"),
         "programme_funding_per_head" => Basis::ToResidents(&[]),
         "reward_fulfilment" => Basis::AllOrNothing,
         "statistical_accuracy" => Basis::Words,
@@ -104,6 +106,12 @@ impl Shown<'_> {
             Basis::ToResidents(figures) => {
                 let known = self.all(figures).then_some(indicator);
                 known.and_then(|indicator| self.rounded(indicator))
+            }
+            Basis::AllOf(figure) => {
+                let all = indicator
+                    .exact
+                    .is_none_or(|exact| exact == Rational::whole(100));
+                (all && self.all(&[figure])).then(|| indicator.clone())
             }
             Basis::AllOrNothing => {
                 let said = indicator.exact.is_none_or(|exact| {
