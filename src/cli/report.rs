@@ -29,8 +29,8 @@ pub struct Monthly {
     /// 2014, 2014S, 2014-H1, 2014-Q2 or 2014-06; by default the calendar year of the last entry.
     #[arg(long)]
     period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
@@ -46,8 +46,8 @@ pub struct PlanReport {
     /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
     #[arg(long, required_unless_present = "print_file")]
     period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
