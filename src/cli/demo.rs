@@ -1,9 +1,10 @@
 //! `demo`: all of it, on an invented community, in one go.
 
-use super::args::{Demo, Form};
+use super::args::Demo;
 use super::importing;
 use super::output::Output;
-use super::report::{Asked, Public};
+use super::plan::Plan;
+use super::report::{Asked, Form, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
 use crate::intake::ImportOptions;
@@ -115,7 +116,7 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
         size,
         form,
         public: Public::default(),
-        targets: app.targets(None)?,
+        plan: Plan::default(),
     };
     let text = super::report::render(app, asked, output).await?;
     output.raw(&text)

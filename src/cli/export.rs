@@ -11,9 +11,8 @@ use super::output::Output;
 use super::period::period_of;
 use super::plan::Plan;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
-use super::trust::read_file;
 use crate::app::error::failed;
-use crate::app::reading::office_of_row;
+use crate::app::reading::{office_of_row, read_at_most};
 use crate::app::{App, AppError};
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
@@ -75,8 +74,8 @@ pub struct ExportRegisters {
     /// A new or empty folder.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Only this office and those below it.
     #[arg(long)]
@@ -108,8 +107,8 @@ pub struct ExportIndicators {
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// For whom.
     #[command(flatten)]
@@ -137,15 +136,15 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         .collect::<Result<_, _>>()?;
     let names = match &args.names {
         Some(path) => {
-            let bytes = read_file(path, MAX_NAMES_BYTES)?;
+            let bytes = read_at_most(path, MAX_NAMES_BYTES)?;
             Names::parse(&String::from_utf8_lossy(&bytes))?
         }
         None => Names::default(),
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let targets = args.plan.read(app)?;
-    let publish = args.public.smallest_shown();
-    let set = app.figures(office, args.each, &periods, size, &targets, publish);
+    let public = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, public);
     let set = set.await?;
     let options = Options {
         names,

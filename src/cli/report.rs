@@ -3,9 +3,8 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
@@ -13,7 +12,6 @@ use super::period::period_of;
 use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::{App, AppError};
-use crate::indicators::targets::Targets;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
@@ -21,28 +19,65 @@ use crate::report::sheet::Sheet;
 use crate::report::suppression::{Publication, SMALLEST_SHOWN};
 use crate::report::{Format, HalfYearReport, MonthlyReport, ReportError, TargetsReport};
 
-/// Whether a report is for the public.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Public {
-    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
-    #[arg(long)]
-    publish: bool,
-    /// The smallest count that is shown, beside 0; the same for all that is published.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        requires = "publish",
-        default_value_t = SMALLEST_SHOWN,
-        value_parser = clap::value_parser!(u64).range(2..=1000)
+/// The reports.
+#[derive(Debug, Subcommand)]
+pub enum Report {
+    /// The half-year summary of an office, beside the plan's targets.
+    #[command(
+        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
     )]
-    threshold: u64,
+    HalfYear(HalfYear),
+    /// A period month by month, with the limits within which chance alone keeps a month.
+    #[command(
+        after_help = "Examples:\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report monthly --office 990101100000 --period 2014S --format html --lang zh > months.html\n\nThe limits of a month come from the other months of the period that are over. A month outside\nthem is a question to the office and no finding."
+    )]
+    Monthly(Monthly),
+    /// Plan against reality: every target with value, verdict and gap, and each office below.
+    #[command(
+        after_help = "Examples:\n  vitaledger report targets --office 990101100000 --period 2014-H1\n  vitaledger report targets --print-file > targets.json      # edit it, then:\n  vitaledger report targets --office 990101100000 --period 2014-H1 --targets targets.json\n\nIn the ledger's folder, targets.json holds for every command. A figure that only an office\nreports is quoted and never held against a target."
+    )]
+    Targets(PlanReport),
 }
 
-impl Public {
-    /// The smallest count that is shown; `None` where everything is.
-    pub fn smallest_shown(self) -> Option<u64> {
-        self.publish.then_some(self.threshold)
-    }
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A page on its own.
+    Html,
+    /// JSON.
+    Json,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+/// Arguments of `report half-year`.
+#[derive(Debug, Args)]
+pub struct HalfYear {
+    /// The office; those below it are counted in.
+    #[arg(long)]
+    pub office: String,
+    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
+    #[arg(long)]
+    pub period: String,
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
+    pub as_of: Option<String>,
+    /// Its form.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Form,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: Public,
+    /// What indicators are held against.
+    #[command(flatten)]
+    pub plan: Plan,
 }
 
 /// The form of a page of tables.
@@ -61,8 +96,8 @@ enum PageForm {
 /// As of when, in which form, where to.
 #[derive(Debug, Args)]
 struct Paper {
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
@@ -121,6 +156,30 @@ pub struct PlanReport {
     print_file: bool,
 }
 
+/// Whether a report is for the public.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Public {
+    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
+    #[arg(long)]
+    publish: bool,
+    /// The smallest count that is shown, beside 0; the same for all that is published.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "publish",
+        default_value_t = SMALLEST_SHOWN,
+        value_parser = clap::value_parser!(u64).range(2..=1000)
+    )]
+    threshold: u64,
+}
+
+impl Public {
+    /// The smallest count that is shown; `None` where everything is.
+    pub fn smallest_shown(self) -> Option<u64> {
+        self.publish.then_some(self.threshold)
+    }
+}
+
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
     let (made, path) = match report {
@@ -130,6 +189,46 @@ pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppEr
     };
     app.close().await;
     hand_out(&made?, path.as_deref(), output)
+}
+
+/// Writes a report to a new file, or to standard output.
+fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
+    match path {
+        Some(path) => NewFile::create(path)?.write(made),
+        None => output.raw(made),
+    }
+}
+
+/// The form that was asked for; `--json` asks for JSON. A workbook is no [`Format`] of text.
+const fn format_of(form: Form, output: &Output) -> Option<Format> {
+    match form {
+        _ if output.json => Some(Format::Json),
+        Form::Text => Some(Format::Text),
+        Form::Markdown => Some(Format::Markdown),
+        Form::Html => Some(Format::Html),
+        Form::Json => Some(Format::Json),
+        Form::Xlsx => None,
+    }
+}
+
+async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
+    let office = office_code(&args.office)?;
+    let period = period_of(&args.period)?;
+    let form = if output.json { Form::Json } else { args.format };
+    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(AppError::Usage(
+            "a workbook is no text for a terminal; name a file with --output".to_owned(),
+        ));
+    }
+    let asked = Asked {
+        office,
+        period,
+        size: app.size_at(as_of(args.as_of.as_deref())?).await?,
+        form,
+        public: args.public,
+        plan: args.plan.clone(),
+    };
+    render(app, asked, output).await
 }
 
 async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, AppError> {
@@ -155,35 +254,6 @@ async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8
     Ok(page.into_bytes())
 }
 
-/// Writes a report to a new file, or to standard output.
-fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
-    match path {
-        Some(path) => NewFile::create(path)?.write(made),
-        None => output.raw(made),
-    }
-}
-
-async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
-    let office = office_code(&args.office)?;
-    let period = period_of(&args.period)?;
-    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let form = if output.json { Form::Json } else { args.format };
-    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(AppError::Usage(
-            "a workbook is no text for a terminal; name a file with --output".to_owned(),
-        ));
-    }
-    let asked = Asked {
-        office,
-        period,
-        size,
-        form,
-        public: args.public,
-        targets: args.plan.read(app)?,
-    };
-    render(app, asked, output).await
-}
-
 /// The half-year report that is asked for.
 pub struct Asked {
     pub office: OfficeCode,
@@ -192,28 +262,20 @@ pub struct Asked {
     pub size: u64,
     pub form: Form,
     pub public: Public,
-    /// What indicators are held against.
-    pub targets: Targets,
+    pub plan: Plan,
 }
 
 /// The half-year report of an office as of a number of entries.
 pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>, AppError> {
+    let targets = asked.plan.read(app)?;
     let registers = app.registers().await?;
     let snapshot = app.snapshot(&registers, asked.size).await?;
-    let (office, period) = (asked.office, asked.period);
-    let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
-    let format = match asked.form {
-        Form::Text => Some(Format::Text),
-        Form::Markdown => Some(Format::Markdown),
-        Form::Html => Some(Format::Html),
-        Form::Json => Some(Format::Json),
-        Form::Xlsx => None,
-    };
+    let report = HalfYearReport::build(&snapshot, asked.office, asked.period, &targets)?;
     let language = output.locale();
     let public = asked.public.smallest_shown();
     let public = public.map(|smallest| Publication::of(&snapshot, smallest));
     let public = public.map(|publication| Sheet::public(&report, &publication));
-    Ok(match (public, format) {
+    Ok(match (public, format_of(asked.form, output)) {
         (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
         (Some(sheet), None) => sheet.workbook(language)?,
         (None, Some(format)) => report.render(format, language)?.into_bytes(),

@@ -1,8 +1,8 @@
 //! What every report says of itself: whose, which period, as of which entry.
 //!
-//! What comes in: a snapshot, an office, a period. What goes out: a [`Head`], whose members
+//! What comes in: a snapshot, an office, a period. What goes out: a [`Heading`], whose members
 //! stand at the top of a report's JSON, and its lines for readers. What may fail: an office that
-//! is not registered. What must stay true: one report has one head, so all of its figures are
+//! is not registered. What must stay true: one report has one heading, so all of its figures are
 //! of one office, period and position; nothing is read from a clock.
 
 use chrono::NaiveDate;
@@ -29,9 +29,11 @@ pub struct ReportedOffice {
     pub offices_below: u64,
 }
 
-/// What a report is about, and what it rests on.
+/// The head of a report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Head {
+pub struct Heading {
+    /// Name and version of the report's structure.
+    pub format: &'static str,
     /// The office.
     pub office: ReportedOffice,
     /// The period.
@@ -52,12 +54,13 @@ pub struct Head {
     pub simulated_clock_note: Option<Bilingual>,
 }
 
-impl Head {
-    /// Of an office and a period, as of the snapshot's position.
+impl Heading {
+    /// The head of a report of that structure.
     ///
     /// # Errors
-    /// When the office is not registered at that position.
+    /// When the office is not registered in the snapshot.
     pub fn of(
+        format: &'static str,
         snapshot: &Snapshot,
         office: OfficeCode,
         period: Period,
@@ -71,6 +74,7 @@ impl Head {
             .iter()
             .filter(|other| snapshot.offices.is_within(other.code, office));
         Ok(Self {
+            format,
             office: ReportedOffice {
                 code: office,
                 name: Bilingual {

@@ -12,6 +12,7 @@
 //! register, because their difference is the number of reports that came late.
 
 use super::half_year::{Figure, HalfYearReport, ReportedMonth};
+use super::heading::Heading;
 use super::sheet::{Sheet, ShownFigure, ShownMonth};
 use super::suppression::Publication;
 use crate::indicators::targets::Verdict;
@@ -42,7 +43,7 @@ enum Basis {
     Quoted,
 }
 
-/// Unknown indicators are taken to be quoted, which is never published.
+/// Unknown indicators are taken to be quoted: what they say is never published.
 fn basis(id: &str) -> Basis {
     match id {
         "crude_birth_rate" => Basis::ToResidents(&["births"]),
@@ -116,10 +117,10 @@ impl Shown<'_> {
                     ..indicator.clone()
                 })
             }
-            Basis::Quoted if indicator.quoted.is_none() && indicator.numerator.is_none() => {
-                Some(indicator.clone())
+            Basis::Quoted => {
+                let says_nothing = indicator.quoted.is_none() && indicator.numerator.is_none();
+                says_nothing.then(|| indicator.clone())
             }
-            Basis::Quoted => None,
         }
         .unwrap_or_else(|| withheld(indicator))
     }
@@ -238,9 +239,11 @@ impl Sheet {
             notes.push(Note::new("within_chance", &[]));
         }
         Self {
-            format: "vitaledger-half-year-public/1",
             smallest_shown: Some(publication.smallest_shown),
-            head: report.head.clone(),
+            head: Heading {
+                format: "vitaledger-half-year-public/1",
+                ..report.head.clone()
+            },
             plan: report.plan.clone(),
             figures: report.figures.iter().map(|f| shown.figure(f)).collect(),
             activities: report
