@@ -12,6 +12,7 @@ use super::period::period_of;
 use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::{App, AppError};
+use crate::indicators::targets::Targets;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
@@ -78,6 +79,30 @@ pub struct HalfYear {
     /// What indicators are held against.
     #[command(flatten)]
     pub plan: Plan,
+}
+
+/// Whether a report is for the public.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Public {
+    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
+    #[arg(long)]
+    publish: bool,
+    /// The smallest count that is shown, beside 0; the same for all that is published.
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "publish",
+        default_value_t = SMALLEST_SHOWN,
+        value_parser = clap::value_parser!(u64).range(2..=1000)
+    )]
+    threshold: u64,
+}
+
+impl Public {
+    /// The smallest count that is shown; `None` where everything is.
+    pub fn smallest_shown(self) -> Option<u64> {
+        self.publish.then_some(self.threshold)
+    }
 }
 
 /// The form of a page of tables.
@@ -156,30 +181,6 @@ pub struct PlanReport {
     print_file: bool,
 }
 
-/// Whether a report is for the public.
-#[derive(Debug, Clone, Copy, Default, Args)]
-pub struct Public {
-    /// For publication: counts of 1 to 9 are withheld, and whatever they could be computed from.
-    #[arg(long)]
-    publish: bool,
-    /// The smallest count that is shown, beside 0; the same for all that is published.
-    #[arg(
-        long,
-        value_name = "COUNT",
-        requires = "publish",
-        default_value_t = SMALLEST_SHOWN,
-        value_parser = clap::value_parser!(u64).range(2..=1000)
-    )]
-    threshold: u64,
-}
-
-impl Public {
-    /// The smallest count that is shown; `None` where everything is.
-    pub fn smallest_shown(self) -> Option<u64> {
-        self.publish.then_some(self.threshold)
-    }
-}
-
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
     let (made, path) = match report {
@@ -189,46 +190,6 @@ pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppEr
     };
     app.close().await;
     hand_out(&made?, path.as_deref(), output)
-}
-
-/// Writes a report to a new file, or to standard output.
-fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
-    match path {
-        Some(path) => NewFile::create(path)?.write(made),
-        None => output.raw(made),
-    }
-}
-
-/// The form that was asked for; `--json` asks for JSON. A workbook is no [`Format`] of text.
-const fn format_of(form: Form, output: &Output) -> Option<Format> {
-    match form {
-        _ if output.json => Some(Format::Json),
-        Form::Text => Some(Format::Text),
-        Form::Markdown => Some(Format::Markdown),
-        Form::Html => Some(Format::Html),
-        Form::Json => Some(Format::Json),
-        Form::Xlsx => None,
-    }
-}
-
-async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
-    let office = office_code(&args.office)?;
-    let period = period_of(&args.period)?;
-    let form = if output.json { Form::Json } else { args.format };
-    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(AppError::Usage(
-            "a workbook is no text for a terminal; name a file with --output".to_owned(),
-        ));
-    }
-    let asked = Asked {
-        office,
-        period,
-        size: app.size_at(as_of(args.as_of.as_deref())?).await?,
-        form,
-        public: args.public,
-        plan: args.plan.clone(),
-    };
-    render(app, asked, output).await
 }
 
 async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, AppError> {
@@ -254,6 +215,35 @@ async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8
     Ok(page.into_bytes())
 }
 
+/// Writes a report to a new file, or to standard output.
+fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
+    match path {
+        Some(path) => NewFile::create(path)?.write(made),
+        None => output.raw(made),
+    }
+}
+
+async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
+    let office = office_code(&args.office)?;
+    let period = period_of(&args.period)?;
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let form = if output.json { Form::Json } else { args.format };
+    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(AppError::Usage(
+            "a workbook is no text for a terminal; name a file with --output".to_owned(),
+        ));
+    }
+    let asked = Asked {
+        office,
+        period,
+        size,
+        form,
+        public: args.public,
+        targets: args.plan.read(app)?,
+    };
+    render(app, asked, output).await
+}
+
 /// The half-year report that is asked for.
 pub struct Asked {
     pub office: OfficeCode,
@@ -262,20 +252,28 @@ pub struct Asked {
     pub size: u64,
     pub form: Form,
     pub public: Public,
-    pub plan: Plan,
+    /// What indicators are held against.
+    pub targets: Targets,
 }
 
 /// The half-year report of an office as of a number of entries.
 pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>, AppError> {
-    let targets = asked.plan.read(app)?;
     let registers = app.registers().await?;
     let snapshot = app.snapshot(&registers, asked.size).await?;
-    let report = HalfYearReport::build(&snapshot, asked.office, asked.period, &targets)?;
+    let (office, period) = (asked.office, asked.period);
+    let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
+    let format = match asked.form {
+        Form::Text => Some(Format::Text),
+        Form::Markdown => Some(Format::Markdown),
+        Form::Html => Some(Format::Html),
+        Form::Json => Some(Format::Json),
+        Form::Xlsx => None,
+    };
     let language = output.locale();
     let public = asked.public.smallest_shown();
     let public = public.map(|smallest| Publication::of(&snapshot, smallest));
     let public = public.map(|publication| Sheet::public(&report, &publication));
-    Ok(match (public, format_of(asked.form, output)) {
+    Ok(match (public, format) {
         (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
         (Some(sheet), None) => sheet.workbook(language)?,
         (None, Some(format)) => report.render(format, language)?.into_bytes(),

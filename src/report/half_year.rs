@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
 use super::monthly::{MonthLimits, month_limits};
 use super::render::Format;
 use super::sheet::Sheet;
@@ -66,9 +66,11 @@ pub struct ReportedMonth {
 /// Everything that is known of an office for a period, as of a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HalfYearReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// What it is about.
     #[serde(flatten)]
-    pub head: Heading,
+    pub head: Head,
     /// Where the targets are from.
     pub plan: PlanSource,
     /// Counts.
@@ -96,16 +98,18 @@ impl HalfYearReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let head = Heading::of("vitaledger-half-year/1", snapshot, office, period)?;
+        let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
         let indicators = evaluate_all(&counts, targets)?;
         let births_by_month = months(&head, &counts.months);
         let has_limits = births_by_month.iter().any(|month| month.limits.is_some());
+        let source = &targets.source;
         Ok(Self {
-            plan: targets.source.clone(),
+            format: "vitaledger-half-year/1",
+            plan: source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(&head, &counts, &indicators, &targets.source, has_limits),
+            notes: notes(&head, &counts, &indicators, source, has_limits),
             births_by_month,
             head,
             monthly_returns: counts.returns,
@@ -147,7 +151,7 @@ impl HalfYearReport {
 }
 
 /// Each month with the limits that the others give it.
-fn months(head: &Heading, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
+fn months(head: &Head, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
     let births: Vec<_> = months.iter().map(|m| (m.month, m.register)).collect();
     let limits = month_limits(&births, head.recorded_at.date());
     months
@@ -210,14 +214,13 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
 }
 
 fn notes(
-    head: &Heading,
+    head: &Head,
     counts: &Counts,
     indicators: &[Indicator],
     plan: &PlanSource,
     has_limits: bool,
 ) -> Vec<Note> {
-    let mut notes = Vec::new();
-    notes.extend(head.before_the_end());
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;

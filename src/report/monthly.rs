@@ -12,7 +12,7 @@ use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
 use super::render::Format;
 use crate::indicators::counted::{Counted, Figures};
 use crate::indicators::monthly::{MonthCounts, Monthly, ReturnsOfMonth};
@@ -101,9 +101,11 @@ pub struct Series {
 /// A period month by month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MonthlyReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// Whose, which period, as of when.
     #[serde(flatten)]
-    pub heading: Heading,
+    pub head: Head,
     /// The months, in order.
     pub months: Vec<Month>,
     /// The period as a whole.
@@ -124,7 +126,7 @@ impl MonthlyReport {
         office: OfficeCode,
         period: Period,
     ) -> Result<Self, ReportError> {
-        let heading = Heading::of("vitaledger-monthly/1", snapshot, office, period)?;
+        let head = Head::of(snapshot, office, period)?;
         let Monthly {
             total,
             returns,
@@ -145,13 +147,14 @@ impl MonthlyReport {
             .map(|one| series(*one, &months, today))
             .collect();
         Ok(Self {
-            notes: notes(&heading, &months, &series),
+            format: "vitaledger-monthly/1",
+            notes: notes(&head, &months, &series),
             total: month(MonthCounts {
                 month: period,
                 figures: total,
                 returns,
             }),
-            heading,
+            head,
             months,
             series,
         })
@@ -238,8 +241,8 @@ fn days_of(month: Period) -> u64 {
     u64::try_from(days).unwrap_or(0)
 }
 
-fn notes(heading: &Heading, months: &[Month], series: &[Series]) -> Vec<Note> {
-    let mut notes: Vec<Note> = heading.before_the_end().into_iter().collect();
+fn notes(head: &Head, months: &[Month], series: &[Series]) -> Vec<Note> {
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     notes.push(Note::new("monthly_residents", &[]));
     notes.push(Note::new("monthly_late_reports", &[]));

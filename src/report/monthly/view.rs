@@ -26,7 +26,7 @@ const NONE: &str = "-";
 
 /// The page.
 pub(super) fn page(report: &MonthlyReport, language: Language) -> Page {
-    let mut page = Page::new(&report.heading, "monthly-title", &report.notes, language);
+    let mut page = Page::new(&report.head, "monthly-title", &report.notes, language);
     let sections = [
         events(report, &page),
         returns(report, &page),

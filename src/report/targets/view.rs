@@ -14,7 +14,7 @@ use crate::report::render::target_row;
 
 /// The page.
 pub(super) fn page(report: &TargetsReport, language: Language) -> Page {
-    let mut page = Page::new(&report.heading, "targets-title", &report.notes, language);
+    let mut page = Page::new(&report.head, "targets-title", &report.notes, language);
     let plan = report.plan.note().text;
     page.head
         .push((page.t("head-plan"), plan.get(language).to_owned()));
