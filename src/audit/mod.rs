@@ -4,12 +4,19 @@
 //! what was checked and the first thing that is wrong. What must stay true: nothing here writes
 //! to a ledger, and it shares no code with the way entries are written.
 
+pub mod cases;
+pub mod catalogue;
 pub mod cosigned;
 pub mod evidence;
 pub mod exported;
+pub mod finding;
+pub mod functions;
 pub mod keys;
 pub mod leaves;
 mod outline;
+pub mod rows;
+pub mod run;
+pub mod score;
 pub mod sealed;
 mod streams;
 mod vault;

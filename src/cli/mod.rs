@@ -7,6 +7,7 @@
 //! with a purpose, and that is an entry of its own.
 
 mod args;
+mod audit;
 mod backup;
 mod bisect;
 mod blame;
@@ -14,6 +15,7 @@ mod demo;
 mod diff;
 mod erase;
 mod export;
+mod findings;
 mod history;
 mod importing;
 mod keys;
@@ -127,6 +129,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::Audit { audit } => audit::run(append().await?, &audit, output).await,
+        Command::Findings(args) => findings::list(append().await?, &args, output).await,
+        Command::Finding { step } => findings::step(append().await?, step, output).await,
         Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Export { export } => export::run(open().await?, &export, output).await,

@@ -71,6 +71,29 @@ impl Registers {
         RecordKind::ALL.into_iter().map(rows_of).collect()
     }
 
+    /// The records of a kind that were corrected or voided below `size`.
+    ///
+    /// # Errors
+    /// When `size` is beyond [`Registers::size`], or a segment cannot be read.
+    pub fn changed_records(&self, kind: RecordKind, size: u64) -> Result<HashSet<Uuid>> {
+        self.check_known(size)?;
+        let mut changed = HashSet::new();
+        for segment in self.segments.iter().filter(|segment| segment.first < size) {
+            for batch in segment.batches(&self.folder, kind, false)? {
+                let reader = RowReader::new(kind, &batch)?;
+                for index in 0..reader.len() {
+                    if reader.position(index) < size && reader.version(index) > 1 {
+                        changed.insert(reader.record_id(index));
+                    }
+                }
+            }
+        }
+        let tail = self.tail.rows(kind).iter();
+        let later = tail.filter(|row| row.position < size && row.version > 1);
+        changed.extend(later.map(|row| row.record_id));
+        Ok(changed)
+    }
+
     /// Every row of a record, in order; none when there is no such record.
     ///
     /// # Errors
