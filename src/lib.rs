@@ -27,7 +27,7 @@
 //! | [`ledger`] | [`ledger::execute`], then [`ledger::aggregate::record`] and [`ledger::sealing`] |
 //! | [`store`] | [`store::Store`] and [`store::Vault`] |
 //! | [`seal`] | [`seal::sealer`], then [`seal::merkle`]; whose signature counts: [`seal::roster`] |
-//! | [`registers`] | [`registers::Registers`] |
+//! | [`registers`] | [`registers::Registers`]; in SQL: [`registers::sql::Session`] |
 //! | [`indicators`] | [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
 //! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |

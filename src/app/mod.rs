@@ -26,6 +26,7 @@ mod return_file;
 pub mod return_status;
 pub mod returns;
 pub mod signing;
+pub mod sql;
 pub mod successor;
 pub mod witnesses;
 

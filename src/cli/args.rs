@@ -119,11 +119,15 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger log --kind birth --office 990101100001\n  vitaledger log --from 100 --follow\n  vitaledger log --json      # the stored bytes, one entry a line"
     )]
     Log(Log),
-    /// Print what a register holds, now or at any moment.
+    /// Print what a register holds, now or at any moment; see or rebuild the registers' files.
     #[command(
-        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json"
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json\n  vitaledger registers status --digest\n  vitaledger registers rebuild"
     )]
     Registers(RegisterArgs),
+    /// Ask the registers in SQL, as of any moment.
+    Sql(super::sql::Sql),
     /// Walk through history.
     #[command(flatten)]
     History(super::history::History),
@@ -379,9 +383,10 @@ pub struct Log {
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
     /// registrations, births, `pregnancy_losses`, disbursements, activities, returns, or offices.
-    pub kind: String,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(required = true)]
+    pub kind: Option<String>,
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Only this office and those below it.
     #[arg(long)]
@@ -392,6 +397,30 @@ pub struct RegisterArgs {
     /// At most so many.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Or all registers.
+    #[command(subcommand)]
+    pub of_all: Option<RegistersCommand>,
+}
+
+/// What can be done with all registers.
+#[derive(Debug, Subcommand)]
+pub enum RegistersCommand {
+    /// Files, rows and bytes of each register, what is in memory only, and what was damaged.
+    #[command(
+        alias = "状态",
+        after_help = "Example:\n  vitaledger registers status --digest\n\nRegisters are derived from the log and brought up to date first. Damaged files are rebuilt."
+    )]
+    Status {
+        /// With a SHA-256 over all rows of each, the same for every copy of this log.
+        #[arg(long)]
+        digest: bool,
+    },
+    /// Build all registers anew from the log; whoever reads has the old ones until it is done.
+    #[command(
+        alias = "重建",
+        after_help = "Example:\n  vitaledger registers rebuild\n\nPrints the digest of each register before and after: they are the same, or the old one was wrong."
+    )]
+    Rebuild,
 }
 
 /// The reports.
@@ -426,8 +455,8 @@ pub struct HalfYear {
     /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
     #[arg(long)]
     pub period: String,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]

@@ -16,7 +16,8 @@ use crate::model::schema::RecordKind;
     after_help = "Examples:\n  vitaledger diff 2014-03-31 2014-06-30\n  vitaledger diff 1200 1300 --kind birth --office 990101100001\n  vitaledger diff 2014-03-31 2014-06-30 --period 2014-H1 --numbers --markdown > moved.md\n  vitaledger diff 1200 1300 --json | jq 'select(.type == \"record\" and .outcome == \"corrected\")'\n\nRecords: + recorded, ~ corrected (field old -> new), - voided, x recorded and voided again.\nSealed fields are named when a correction changed them, never shown.\n--json prints one object a line: `record`s, `office`s, `movement`s (every number before, after,\nand the difference), and last the `summary`."
 )]
 pub struct Diff {
-    /// The earlier moment: a position, an RFC 3339 time, or a date (its end).
+    /// The earlier moment: a position, an RFC 3339 time, a date (its end), or the file of a
+    /// checkpoint.
     #[arg(value_name = "A")]
     from: String,
     /// The later moment.

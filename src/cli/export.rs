@@ -10,9 +10,8 @@ use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
-use super::trust::read_file;
 use crate::app::error::failed;
-use crate::app::reading::office_of_row;
+use crate::app::reading::{office_of_row, read_at_most};
 use crate::app::{App, AppError};
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
@@ -74,8 +73,8 @@ pub struct ExportRegisters {
     /// A new or empty folder.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Only this office and those below it.
     #[arg(long)]
@@ -107,8 +106,8 @@ pub struct ExportIndicators {
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
 }
 
@@ -131,7 +130,7 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         .collect::<Result<_, _>>()?;
     let names = match &args.names {
         Some(path) => {
-            let bytes = read_file(path, MAX_NAMES_BYTES)?;
+            let bytes = read_at_most(path, MAX_NAMES_BYTES)?;
             Names::parse(&String::from_utf8_lossy(&bytes))?
         }
         None => Names::default(),

@@ -25,11 +25,13 @@ mod output;
 mod period;
 mod proofs;
 mod record;
+mod register_files;
 mod registers;
 mod replay;
 mod report;
 mod returns;
 mod show;
+mod sql;
 mod trust;
 mod verify;
 mod witness;
@@ -132,6 +134,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Audit { audit } => audit::run(append().await?, &audit, output).await,
         Command::Findings(args) => findings::list(append().await?, &args, output).await,
         Command::Finding { step } => findings::step(append().await?, step, output).await,
+        Command::Sql(args) => sql::run(open().await?, &args, output).await,
         Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Export { export } => export::run(open().await?, &export, output).await,

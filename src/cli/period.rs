@@ -67,8 +67,9 @@ impl Which {
 pub struct Close {
     #[command(flatten)]
     which: Which,
-    /// What is pinned: a position, a time, or `checkpoint`, the newest there is; default the end.
-    #[arg(long, value_name = "POSITION|TIME|checkpoint")]
+    /// What is pinned: a position, a time, the file of a checkpoint, or `checkpoint`, the newest
+    /// there is; default the end.
+    #[arg(long, value_name = "POSITION|TIME|FILE|checkpoint")]
     as_of: Option<String>,
 }
 
@@ -94,8 +95,8 @@ pub struct Status {
     /// Only this period.
     #[arg(long)]
     pub period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
 }
 
@@ -117,8 +118,8 @@ pub struct Restatements {
     /// From which close on, 1 being the first; default the last.
     #[arg(long, value_name = "N")]
     close: Option<u64>,
-    /// Until when: a position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// Until when: a position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// Show the reasons; this is recorded.
     #[arg(long, requires = "purpose")]

@@ -24,12 +24,12 @@ use crate::report::ReportError;
     after_help = "Examples:\n  vitaledger replay\n  vitaledger replay --every week --office 990101100001 --period 2014-H1 --speed 4\n  vitaledger replay --from 2014-01-01 --to 2014-03-31 --every month --json | jq .recorded_at\n\nOn a terminal: the date, the position, and every number with its change since the step before\nand its course over the latest steps. Ctrl-C ends it; NO_COLOR takes the colours away.\nElsewhere, and with --json: one object a step with position, recorded_at, entries, and the\nfigures, activities and indicators as reports have them."
 )]
 pub struct Replay {
-    /// Where it begins: a position, an RFC 3339 time, or a date (its end). By default before the
-    /// first entry.
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// Where it begins: a position, an RFC 3339 time, a date (its end), or the file of a
+    /// checkpoint. By default before the first entry.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     from: Option<String>,
     /// Where it ends. By default now.
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     to: Option<String>,
     /// How far a step goes: `day`, `week`, `month` (of the ledger's time, UTC), `entry`, or a
     /// number of entries. By default days, or 60 steps for a log of few days.

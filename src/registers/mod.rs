@@ -8,18 +8,21 @@
 //!
 //! A row goes this way: [`fold`] makes it from an entry and keeps it in the tail; when the tail
 //! has reached the end of a segment, [`columns`] and [`segment`] write it to a file; [`read`]
-//! gives it back from either; [`changes`] tells two moments apart; [`check`] compares it with a
-//! fresh fold.
+//! gives it back from either; [`changes`] tells two moments apart; [`sql`] answers questions;
+//! [`check`] compares it with a fresh fold. [`status`] says how much there is of all that.
 
 pub mod changes;
 pub mod check;
 pub mod columns;
 mod encoding;
 pub mod fold;
+mod lock;
 pub mod read;
 pub mod row;
 pub mod segment;
 pub mod snapshot;
+pub mod sql;
+pub mod status;
 #[cfg(test)]
 mod tests;
 pub mod views;
@@ -106,6 +109,9 @@ pub enum RegisterError {
     /// The thread that wrote a segment did not finish.
     #[error("writing a segment was interrupted")]
     Interrupted,
+    /// Two rebuilds at a time would each take the other's folder.
+    #[error("the registers are being rebuilt by another process; wait until that has ended")]
+    Rebuilding,
     /// The file system does not do what it is asked.
     #[error("failed to {doing} {path}: {source}")]
     File {
@@ -158,8 +164,20 @@ impl Registers {
         store: Arc<dyn Store>,
         segment_events: u64,
     ) -> Result<Self> {
-        finish_swap(&folder)?;
-        std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        {
+            let _swap = lock::swap(&folder)?;
+            finish_swap(&folder)?;
+            std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        }
+        Self::of_folder(folder, ledger_id, store, segment_events)
+    }
+
+    fn of_folder(
+        folder: PathBuf,
+        ledger_id: Uuid,
+        store: Arc<dyn Store>,
+        segment_events: u64,
+    ) -> Result<Self> {
         let (ahead, damaged) = segment::find(&folder, ledger_id, segment_events)?;
         let mut registers = Self {
             folder,
@@ -194,30 +212,40 @@ impl Registers {
     /// the rebuild fails or the process ends.
     ///
     /// # Errors
-    /// See [`Registers::catch_up`]; and when the folders cannot be swapped.
+    /// See [`Registers::catch_up`]; when the folders cannot be swapped, or another process does
+    /// the same.
     pub async fn rebuild(&mut self) -> Result<CatchUp> {
         let store = Arc::clone(&self.store);
         // Under a name that is not taken for complete until it is.
         let (unfinished, new) = (
-            beside(&self.folder, "unfinished"),
+            beside(&self.folder, UNFINISHED),
             beside(&self.folder, "rebuilt"),
         );
-        remove_folder(&unfinished)?;
-        remove_folder(&new)?;
-        let mut rebuilt = Self::open_with(
+        let filling = {
+            let _swap = lock::swap(&self.folder)?;
+            finish_swap(&self.folder)?;
+            lock::fill(&unfinished)?
+        };
+        let mut rebuilt = Self::of_folder(
             unfinished.clone(),
             self.ledger_id,
             store,
             self.segment_events,
         )?;
         let done = rebuilt.catch_up().await?;
+        let _swap = lock::swap(&self.folder)?;
+        segment::remove(&unfinished.join(lock::FILLING))?;
         std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
+        drop(filling);
         finish_swap(&self.folder)?;
         rebuilt.folder.clone_from(&self.folder);
         *self = rebuilt;
         Ok(done)
     }
 }
+
+/// Beside the folder: what a rebuild has made so far.
+const UNFINISHED: &str = "unfinished";
 
 fn beside(folder: &Path, word: &str) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
@@ -248,5 +276,16 @@ fn finish_swap(folder: &Path) -> Result<()> {
         folder.parent().map_or(Ok(()), flush_folder)?;
     }
     remove_folder(&old)?;
-    remove_folder(&beside(folder, "unfinished"))
+    let unfinished = beside(folder, UNFINISHED);
+    if !unfinished.exists() {
+        return Ok(());
+    }
+    match lock::fill(&unfinished) {
+        // A rebuild of somebody else, which goes on.
+        Err(RegisterError::Rebuilding) => Ok(()),
+        left_behind => {
+            left_behind?;
+            remove_folder(&unfinished)
+        }
+    }
 }

@@ -168,7 +168,8 @@ pub(super) fn flush_folder(folder: &Path) -> Result<()> {
     }
 }
 
-fn remove(path: &Path) -> Result<()> {
+/// Removes a file, if there is one.
+pub(super) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
         _ => Ok(()),

@@ -1,0 +1,50 @@
+//! How a register stands on the disk and in memory.
+
+use super::{Registers, Result};
+use crate::model::schema::RecordKind;
+use crate::registers::segment::failed;
+
+/// How the register of a kind stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindStatus {
+    /// Which.
+    pub kind: RecordKind,
+    /// Files; a segment in which the kind does not occur has none.
+    pub files: u64,
+    /// Rows in them.
+    pub rows_in_files: u64,
+    /// Their size, in bytes.
+    pub bytes: u64,
+    /// Rows that are in no file yet.
+    pub rows_in_tail: u64,
+    /// SHA-256 over all rows, see [`Registers::digest`], if it was wanted.
+    pub digest: Option<[u8; 32]>,
+}
+
+impl Registers {
+    /// Looks at the register of a kind; with its digest, for which every row is read.
+    ///
+    /// # Errors
+    /// When a file is missing, or, for the digest, was damaged.
+    pub fn status(&self, kind: RecordKind, with_digest: bool) -> Result<KindStatus> {
+        let files = self.files(kind);
+        let mut bytes = 0;
+        for path in &files {
+            let metadata = std::fs::metadata(path).map_err(failed("look at", path))?;
+            bytes += metadata.len();
+        }
+        Ok(KindStatus {
+            kind,
+            files: files.len() as u64,
+            rows_in_files: self.rows_in_files(kind),
+            bytes,
+            rows_in_tail: self.tail(kind)?.num_rows() as u64,
+            digest: with_digest.then(|| self.digest(kind)).transpose()?,
+        })
+    }
+
+    /// Rows of a kind in all files.
+    pub(super) fn rows_in_files(&self, kind: RecordKind) -> u64 {
+        self.segments.iter().map(|segment| segment.rows(kind)).sum()
+    }
+}
