@@ -7,6 +7,7 @@
 //! as of the past writes nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::Days;
 use futures_util::stream::{FuturesOrdered, StreamExt};
@@ -96,10 +97,10 @@ impl Audited {
 
 /// Reads and opens the entries of a range that are current at their first version.
 async fn opened(
-    ledger: std::sync::Arc<Ledger>,
+    ledger: Arc<Ledger>,
     from: Position,
     size: u64,
-    later: std::sync::Arc<HashSet<Uuid>>,
+    superseded: Arc<HashSet<Position>>,
 ) -> Result<Vec<Opened>, AppError> {
     let limit = OPENED_AT_ONCE.min(size - from);
     let entries = ledger.store.entries(from, limit).await?;
@@ -114,7 +115,9 @@ async fn opened(
             RegisterRow::of(&entry)
                 .map_err(|error| AppError::Integrity(error.to_string()))?
         };
-        let Some(row) = read.filter(|row| !later.contains(&row.record_id)) else {
+        let is_current =
+            |row: &RegisterRow| row.version == 1 && !superseded.contains(&row.position);
+        let Some(row) = read.filter(is_current) else {
             continue;
         };
         let own = rows.remove(&position).map(|row| (position, row)).into_iter().collect();
@@ -197,20 +200,16 @@ impl App {
         push: &mut impl FnMut(&Opened),
     ) -> Result<(), AppError> {
         let registers = self.registers().await?;
-        let mut later = HashSet::new();
+        let superseded = Arc::new(registers.superseded(size)?);
+        let mut corrected = Vec::new();
         for kind in RecordKind::ALL {
-            later.extend(registers.changed_records(kind, size)?);
+            let rows = registers.corrected(kind, size)?.into_iter();
+            corrected.extend(rows.map(|row| row.record_id));
         }
-        let changed: Vec<Uuid> = {
-            let mut ids: Vec<Uuid> = later.iter().copied().collect();
-            ids.sort_unstable();
-            ids
-        };
-        let later = std::sync::Arc::new(later);
         let (mut from, mut in_flight) = (0, FuturesOrdered::new());
         loop {
             while in_flight.len() < IN_FLIGHT && from < size {
-                let batch = opened(self.ledger.clone(), from, size, later.clone());
+                let batch = opened(self.ledger.clone(), from, size, superseded.clone());
                 in_flight.push_back(tokio::spawn(batch));
                 from += OPENED_AT_ONCE;
             }
@@ -220,7 +219,7 @@ impl App {
             })??;
             done.iter().for_each(&mut *push);
         }
-        for ids in changed.chunks(BATCH) {
+        for ids in corrected.chunks(BATCH) {
             for history in self.histories(ids, size).await? {
                 let Some(last) = history.events.last() else { continue };
                 let entry = Entry::parse(&last.bytes).map_err(|error| {

@@ -159,7 +159,7 @@ impl App {
         Ok(Restatement {
             format: "vitaledger-restatement/1",
             office,
-            name: after.office.name,
+            name: after.head.office.name,
             period,
             state: life.state(),
             close: number,

@@ -123,7 +123,7 @@ pub enum Command {
     #[command(
         args_conflicts_with_subcommands = true,
         subcommand_negates_reqs = true,
-        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers offices --json\n  vitaledger registers status --digest\n  vitaledger registers rebuild"
+        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers births --limit 50 --after 1200\n  vitaledger registers offices --json\n  vitaledger registers status --digest\n  vitaledger registers rebuild"
     )]
     Registers(RegisterArgs),
     /// Ask the registers in SQL, as of any moment.
@@ -397,6 +397,9 @@ pub struct RegisterArgs {
     /// At most so many.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// Only what comes after this position; how the next page goes on is said with each.
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<u64>,
     /// Or all registers.
     #[command(subcommand)]
     pub of_all: Option<RegistersCommand>,
@@ -444,6 +447,8 @@ pub enum Form {
     Html,
     /// JSON.
     Json,
+    /// An Excel workbook.
+    Xlsx,
 }
 
 /// Arguments of `report half-year`.
@@ -461,6 +466,9 @@ pub struct HalfYear {
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
     pub format: Form,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.

@@ -109,8 +109,7 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
     let size = app.size_at(crate::app::reading::AsOf::Head).await?;
     let form = if output.json { Form::Json } else { Form::Text };
     let text = super::report::render(app, office, period, size, form, output).await?;
-    output.data(text.trim_end());
-    Ok(())
+    output.raw(&text)
 }
 
 /// Changes a digit of a stored weight, shows that `verify` says where, and puts it back.

@@ -8,9 +8,10 @@ use crate::app::reading::{AsOf, office_of_row};
 use crate::app::{App, AppError};
 use crate::model::cell::{Fen, Value};
 use crate::model::fields::AnyFields;
-use crate::model::id::OfficeCode;
+use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::model::schema::RecordKind;
+use crate::registers::read::Filter;
 use crate::registers::row::RegisterRow;
 
 /// Reads `--as-of`.
@@ -50,14 +51,29 @@ impl Table {
 async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let kind = args.kind.as_deref().unwrap_or_default();
+    let mut next = None;
     let table = if matches!(kind, "office" | "offices" | "单位") {
+        if args.after.is_some() {
+            let what = "--after is a position in a register of records; offices are listed without";
+            return Err(AppError::Usage(what.to_owned()));
+        }
         let top = args.office.as_deref().map(office_code).transpose()?;
         let mut table = offices_table(&app.offices(size).await?, top);
         table.rows.truncate(args.limit.unwrap_or(usize::MAX));
         table
     } else {
-        records(app, kind, args, size).await?
+        let (table, after) = records(app, kind, args, size).await?;
+        next = after;
+        table
     };
+    if let Some(after) = next {
+        // The same moment, as the position of its last entry.
+        let last = size.saturating_sub(1);
+        output.say(
+            &format!("there are more: go on with --as-of {last} --after {after}"),
+            &format!("还有更多：用 --as-of {last} --after {after} 继续"),
+        );
+    }
     if output.json {
         for row in &table.rows {
             let object: serde_json::Map<String, serde_json::Value> = table
@@ -114,7 +130,13 @@ pub fn kind_of(name: &str) -> Result<RecordKind, AppError> {
     })
 }
 
-async fn records(app: &App, kind: &str, args: &RegisterArgs, size: u64) -> Result<Table, AppError> {
+/// A page, and the position after which the next one begins, if there is one.
+async fn records(
+    app: &App,
+    kind: &str,
+    args: &RegisterArgs,
+    size: u64,
+) -> Result<(Table, Option<Position>), AppError> {
     let kind = kind_of(kind)?;
     let top = args.office.as_deref().map(office_code).transpose()?;
     let offices = app.offices(size).await?;
@@ -122,9 +144,14 @@ async fn records(app: &App, kind: &str, args: &RegisterArgs, size: u64) -> Resul
         top.is_none_or(|top| office_of_row(row).is_some_and(|own| offices.is_within(own, top)))
     };
     let registers = app.registers().await?;
-    let mut rows = registers.current(kind, size, Some(&takes))?;
-    rows.truncate(args.limit.unwrap_or(usize::MAX));
-    Ok(records_table(kind, &rows))
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let filter: Option<Filter<'_>> = top.is_some().then_some(&takes);
+    // One more than is asked for tells whether there are more.
+    let mut rows = registers.page(kind, size, args.after, limit.saturating_add(1), filter)?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().map(|row| row.position).filter(|_| more);
+    Ok((records_table(kind, &rows), next))
 }
 
 /// Rows of a register with the names of their columns.

@@ -1,7 +1,11 @@
 //! `report half-year`.
 
+use std::io::IsTerminal;
+use std::path::Path;
+
 use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
+use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
 use super::registers::as_of;
@@ -16,19 +20,28 @@ pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppEr
     let Report::HalfYear(args) = report;
     let made = half_year(&app, args, output).await;
     app.close().await;
-    output.raw(made?.as_bytes())
+    hand_out(&made?, args.output.as_deref(), output)
 }
 
-async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<String, AppError> {
+/// Writes a report to a new file, or to standard output.
+fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), AppError> {
+    match path {
+        Some(path) => NewFile::create(path)?.write(made),
+        None => output.raw(made),
+    }
+}
+
+async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
     let office = office_code(&args.office)?;
     let period = period_of(&args.period)?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let form = if output.json { Form::Json } else { args.format };
-    let mut text = render(app, office, period, size, form, output).await?;
-    if !text.ends_with('\n') {
-        text.push('\n');
+    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
+        return Err(AppError::Usage(
+            "a workbook is no text for a terminal; name a file with --output".to_owned(),
+        ));
     }
-    Ok(text)
+    render(app, office, period, size, form, output).await
 }
 
 /// The half-year report of an office as of a number of entries.
@@ -39,7 +52,7 @@ pub async fn render(
     size: u64,
     form: Form,
     output: &Output,
-) -> Result<String, AppError> {
+) -> Result<Vec<u8>, AppError> {
     let registers = app.registers().await?;
     let snapshot = app.snapshot(&registers, size).await?;
     let report = HalfYearReport::build(&snapshot, office, period, &Targets::default())?;
@@ -48,6 +61,7 @@ pub async fn render(
         Form::Markdown => Format::Markdown,
         Form::Html => Format::Html,
         Form::Json => Format::Json,
+        Form::Xlsx => return Ok(report.workbook(output.locale())?),
     };
-    Ok(report.render(format, output.locale())?)
+    Ok(report.render(format, output.locale())?.into_bytes())
 }

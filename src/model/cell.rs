@@ -169,6 +169,13 @@ pub trait FieldType: Sized {
     fn unreadable() -> Option<Self> {
         None
     }
+    /// Whether a text of an entry is a value of this type, spelled as [`FieldType::value`] spells
+    /// it. Never of a type whose column is not text. It may say no to a text that reads all the
+    /// same, but never yes to one that does not.
+    #[must_use]
+    fn is_spelled(_text: &str) -> bool {
+        false
+    }
 }
 
 fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> CellReason {
@@ -189,6 +196,9 @@ macro_rules! code_fields {
             }
             fn value(&self) -> Value {
                 Value::Text(self.as_str().to_owned())
+            }
+            fn is_spelled(text: &str) -> bool {
+                $name::ALL.iter().any(|code| code.as_str() == text)
             }
             $(fn unreadable() -> Option<Self> {
                 Some($name::$unreadable)
@@ -311,6 +321,9 @@ impl FieldType for Decimal {
     fn value(&self) -> Value {
         Value::Text(self.0.clone())
     }
+    fn is_spelled(_text: &str) -> bool {
+        true
+    }
 }
 
 impl FieldType for OfficeCode {
@@ -320,6 +333,9 @@ impl FieldType for OfficeCode {
     }
     fn value(&self) -> Value {
         Value::Text(self.as_str().to_owned())
+    }
+    fn is_spelled(text: &str) -> bool {
+        Self::parse(text).is_some()
     }
 }
 
@@ -345,6 +361,9 @@ impl FieldType for Slug {
     }
     fn value(&self) -> Value {
         Value::Text(self.0.clone())
+    }
+    fn is_spelled(_text: &str) -> bool {
+        true
     }
 }
 

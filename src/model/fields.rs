@@ -18,6 +18,8 @@ use super::schema::RecordKind;
 
 /// A column of a register: its name and type.
 pub type FieldColumn = (&'static str, ColumnType);
+/// Whether a text is a value as an entry has it.
+pub type Spelling = fn(&str) -> bool;
 
 /// What every set of public fields can do.
 pub trait PublicFields:
@@ -27,6 +29,8 @@ pub trait PublicFields:
     const KIND: RecordKind;
     /// Names and types, in order.
     const COLUMNS: &'static [FieldColumn];
+    /// Of each column, whether a text is spelled as an entry has it: [`FieldType::is_spelled`].
+    const SPELLINGS: &'static [Spelling];
     /// The value of the field, if it is stated.
     fn get(&self, name: &str) -> Option<Value>;
     /// Reads the text of a cell into the field of that name; `None` clears it.
@@ -48,6 +52,7 @@ macro_rules! public_fields {
         impl PublicFields for $name {
             const KIND: RecordKind = RecordKind::$kind;
             const COLUMNS: &'static [FieldColumn] = &[$((stringify!($field), <$type as FieldType>::COLUMN),)+];
+            const SPELLINGS: &'static [Spelling] = &[$(<$type as FieldType>::is_spelled,)+];
 
             fn get(&self, name: &str) -> Option<Value> {
                 match name {
@@ -289,6 +294,19 @@ impl AnyFields {
             RecordKind::Disbursement => DisbursementFields::COLUMNS,
             RecordKind::Activity => ActivityFields::COLUMNS,
             RecordKind::Return => ReturnFields::COLUMNS,
+        }
+    }
+
+    /// See [`PublicFields::SPELLINGS`].
+    #[must_use]
+    pub const fn spellings(kind: RecordKind) -> &'static [Spelling] {
+        match kind {
+            RecordKind::Registration => RegistrationFields::SPELLINGS,
+            RecordKind::Birth => BirthFields::SPELLINGS,
+            RecordKind::PregnancyLoss => PregnancyLossFields::SPELLINGS,
+            RecordKind::Disbursement => DisbursementFields::SPELLINGS,
+            RecordKind::Activity => ActivityFields::SPELLINGS,
+            RecordKind::Return => ReturnFields::SPELLINGS,
         }
     }
 }

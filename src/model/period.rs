@@ -145,6 +145,10 @@ impl FieldType for Period {
     fn value(&self) -> Value {
         Value::Text(self.to_string())
     }
+    fn is_spelled(text: &str) -> bool {
+        // A number in it may have a sign that is not printed again.
+        !text.contains('+') && Self::parse(text).is_some()
+    }
 }
 
 #[cfg(test)]

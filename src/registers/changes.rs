@@ -4,16 +4,17 @@
 //! out: one [`RecordChange`] per record that has an event between them: its row as of the first
 //! size, as of the second, and every row between. What may fail: a size beyond what is known, or
 //! a segment that was damaged since it was opened. What must stay true: only rows at positions
-//! from the first size to the second are looked at for what changed, so the answer costs what
-//! happened between them, and the search for the state before ends when every record is found.
+//! from the first size to the second are looked at for what changed, and the states before are
+//! found by what they were superseded by, so the answer costs what happened between the two.
 
 use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::columns::RowReader;
+use super::pieces::each_row;
 use super::row::{Change, RegisterRow};
 use super::{Registers, Result};
+use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 
 /// What happened to one record between two moments.
@@ -51,71 +52,40 @@ impl Registers {
             change.after = (row.change != Change::Voided).then(|| row.clone());
             change.rows.push(row);
         }
-        // Who begins between them has no state before.
-        let begins =
-            |change: &RecordChange| change.rows.first().is_some_and(|row| row.version == 1);
-        let mut sought: HashMap<Uuid, u64> = first_of;
-        sought.retain(|_, first| changes.get(first).is_some_and(|change| !begins(change)));
-        self.states_before(kind, from, sought, |first, row| {
-            if let Some(change) = changes.get_mut(&first) {
-                change.before = (row.change != Change::Voided).then_some(row);
-            }
-        })?;
+        self.states_before(kind, &mut changes)?;
         Ok(changes.into_values().collect())
     }
 
     /// Rows at positions from `from` up to, and without, `to`.
     fn between(&self, kind: RecordKind, from: u64, to: u64) -> Result<Vec<RegisterRow>> {
         let mut rows = Vec::new();
-        for segment in &self.segments {
-            if segment.first >= to || segment.end <= from {
-                continue;
-            }
-            for batch in segment.batches(&self.folder, kind, false)? {
-                let reader = RowReader::new(kind, &batch)?;
-                for index in 0..reader.len() {
-                    if (from..to).contains(&reader.position(index)) {
-                        rows.push(reader.row(index)?);
-                    }
-                }
-            }
+        for piece in self.pieces_between(from, to) {
+            let positions = piece.positions(kind)?;
+            let below = |end| positions.partition_point(|position| *position < end);
+            let indexes: Vec<usize> = (below(from)..below(to)).collect();
+            each_row(kind, piece.rows_at(kind, &indexes)?, |row| {
+                rows.push(row);
+                false
+            })?;
         }
-        let tail = self.tail.rows(kind).iter();
-        rows.extend(
-            tail.filter(|row| (from..to).contains(&row.position))
-                .cloned(),
-        );
         Ok(rows)
     }
 
-    /// The last row before `from` of each record that is sought, from the end to the start.
+    /// Adds to the changes, which are by the position of their first row, what each record was
+    /// before.
     fn states_before(
         &self,
         kind: RecordKind,
-        from: u64,
-        mut sought: HashMap<Uuid, u64>,
-        mut found: impl FnMut(u64, RegisterRow),
+        changes: &mut BTreeMap<Position, RecordChange>,
     ) -> Result<()> {
-        for row in self.tail.rows(kind).iter().rev() {
-            if row.position < from
-                && let Some(first) = sought.remove(&row.record_id)
-            {
-                found(first, row.clone());
-            }
-        }
-        for segment in self.segments.iter().rev().filter(|s| s.first < from) {
-            if sought.is_empty() {
-                break;
-            }
-            for batch in segment.batches(&self.folder, kind, false)?.iter().rev() {
-                let reader = RowReader::new(kind, batch)?;
-                for index in (0..reader.len()).rev() {
-                    if reader.position(index) < from
-                        && let Some(first) = sought.remove(&reader.record_id(index))
-                    {
-                        found(first, reader.row(index)?);
-                    }
-                }
+        let firsts = changes.keys().copied();
+        let before = firsts.filter_map(|first| Some((self.succession.before(first)?, first)));
+        let first_of: BTreeMap<Position, Position> = before.collect();
+        let wanted: Vec<Position> = first_of.keys().copied().collect();
+        for row in self.at_positions(kind, &wanted)? {
+            let first = first_of.get(&row.position);
+            if let Some(change) = first.and_then(|first| changes.get_mut(first)) {
+                change.before = (row.change != Change::Voided).then_some(row);
             }
         }
         Ok(())

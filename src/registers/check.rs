@@ -7,9 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use super::columns::{RowReader, joined};
 use super::fold::Tail;
+use super::pieces::Piece;
 use super::row::RegisterRow;
-use super::segment::Segment;
+use super::succession::Step;
 use super::{RegisterError, Registers, Result};
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
@@ -27,6 +29,9 @@ pub enum Mismatch {
     /// The row has no entry.
     #[error("there is a row, but no such entry")]
     Surplus,
+    /// The row is said to follow another row of its record than it does.
+    #[error("what the row supersedes is not what it should be")]
+    Succession,
     /// All rows are as they should be, but were made from entries with other bytes.
     #[error("the rows were built from other entries")]
     Entries,
@@ -62,7 +67,7 @@ impl RegisterCheck {
     fn count(&mut self, fresh: &Tail) {
         self.entries += fresh.next - fresh.first;
         for kind in RecordKind::ALL {
-            *self.rows.entry(kind).or_default() += fresh.rows(kind).len() as u64;
+            *self.rows.entry(kind).or_default() += fresh.rows(kind) as u64;
         }
     }
 }
@@ -75,44 +80,74 @@ impl Registers {
     /// When the store cannot be read, lacks an entry, or has one that does not read.
     pub async fn verify(&self, store: &dyn Store) -> Result<RegisterCheck> {
         let mut check = RegisterCheck::default();
-        for segment in &self.segments {
-            let fresh = Tail::of_range(store, segment.first, segment.end).await?;
+        for piece in self.pieces() {
+            let range = piece.range();
+            let fresh = Tail::of_range(store, range.start, range.end).await?;
             check.count(&fresh);
-            check.difference = self.compare_segment(segment, &fresh)?;
+            check.difference = self.compare_piece(piece, &fresh)?;
             if check.difference.is_some() {
-                return Ok(check);
+                break;
             }
-        }
-        let fresh = Tail::of_range(store, self.tail.first, self.tail.next).await?;
-        check.count(&fresh);
-        check.difference = first_of(RecordKind::ALL.map(|kind| {
-            let difference = compare(fresh.rows(kind), self.tail.rows(kind));
-            difference.map(|(position, mismatch)| in_kind(kind, position, mismatch))
-        }));
-        if check.difference.is_none() && fresh.entries_digest() != self.tail.entries_digest() {
-            check.difference = Some(other_entries(self.tail.first));
         }
         Ok(check)
     }
 
-    fn compare_segment(&self, segment: &Segment, fresh: &Tail) -> Result<Option<Difference>> {
+    fn compare_piece(&self, piece: Piece<'_>, fresh: &Tail) -> Result<Option<Difference>> {
         let mut differences = Vec::new();
         for kind in RecordKind::ALL {
-            let found = match segment.load(&self.folder, kind) {
-                Ok(found) => found,
+            let difference = match compare_kind(piece, kind, fresh) {
+                Ok(difference) => difference,
                 Err(error @ (RegisterError::Damaged(_) | RegisterError::Columns(_))) => {
                     let mismatch = Mismatch::Unreadable(error.to_string());
-                    return Ok(Some(in_kind(kind, segment.first, mismatch)));
+                    return Ok(Some(in_kind(kind, fresh.first, mismatch)));
                 }
                 Err(error) => return Err(error),
             };
-            let difference = compare(fresh.rows(kind), &found);
             differences.push(difference.map(|(at, mismatch)| in_kind(kind, at, mismatch)));
         }
-        let same_entries = hex::encode(fresh.entries_digest()) == segment.entries_sha256;
-        let of_entries = (!same_entries).then(|| other_entries(segment.first));
-        Ok(first_of(differences).or(of_entries))
+        let known = self.succession.between(fresh.first, fresh.next);
+        let succession = first_other_step(fresh.steps(), known);
+        let succession = succession.map(|at| in_no_kind(at, Mismatch::Succession));
+        let same_entries = match piece {
+            Piece::Segment(_, segment) => {
+                hex::encode(fresh.entries_digest()) == segment.entries_sha256
+            }
+            Piece::Tail(tail) => fresh.entries_digest() == tail.entries_digest(),
+        };
+        let entries = (!same_entries).then(|| in_no_kind(fresh.first, Mismatch::Entries));
+        Ok(first_of(differences).or(succession).or(entries))
     }
+}
+
+/// Where the rows of a kind first differ. Rows are made of the columns only when those do.
+fn compare_kind(
+    piece: Piece<'_>,
+    kind: RecordKind,
+    fresh: &Tail,
+) -> Result<Option<(Position, Mismatch)>> {
+    let found = piece.whole(kind)?.collect::<Result<Vec<_>>>()?;
+    let found = joined(kind, &found)?;
+    let expected = fresh.batch(kind)?;
+    if expected == found {
+        return Ok(None);
+    }
+    let rows = |batch| {
+        RowReader::new(kind, batch)?
+            .rows()
+            .collect::<std::result::Result<Vec<_>, _>>()
+    };
+    Ok(compare(&rows(&expected)?, &rows(&found)?))
+}
+
+/// The position of the first step that is in one of both alone.
+fn first_other_step(expected: &[Step], found: &[Step]) -> Option<Position> {
+    let same = expected
+        .iter()
+        .zip(found)
+        .take_while(|(a, b)| a == b)
+        .count();
+    let others = expected.get(same).into_iter().chain(found.get(same));
+    others.map(|step| step.position).min()
 }
 
 const fn in_kind(kind: RecordKind, position: Position, mismatch: Mismatch) -> Difference {
@@ -123,11 +158,11 @@ const fn in_kind(kind: RecordKind, position: Position, mismatch: Mismatch) -> Di
     }
 }
 
-const fn other_entries(position: Position) -> Difference {
+const fn in_no_kind(position: Position, mismatch: Mismatch) -> Difference {
     Difference {
         position,
         kind: None,
-        mismatch: Mismatch::Entries,
+        mismatch,
     }
 }
 

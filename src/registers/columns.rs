@@ -1,6 +1,6 @@
 //! The columns of a register, and the way of a row into them and back.
 //!
-//! What comes in: rows of one kind of record ([`RowBuilder`]), or a batch of columns
+//! What comes in: rows of one kind of record ([`builder::RowBuilder`]), or a batch of columns
 //! ([`RowReader`]). What goes out: a batch with the schema of that kind ([`schema`]), or the rows
 //! again. What may fail: a row of another kind, or a batch whose columns are not those of the
 //! kind or hold a word that no field can be. What must stay true: a row that goes there and back
@@ -8,18 +8,17 @@
 //! file (a cell has many spellings, is narrowed and may be refused); it deserialises the value as
 //! it was deserialised from the entry.
 
+pub mod builder;
+
 use std::fmt::Display;
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::builder::{
-    Date32Builder, FixedSizeBinaryBuilder, Int64Builder, StringBuilder,
-    TimestampMicrosecondBuilder, UInt64Builder,
-};
 use arrow_array::{
-    Array, ArrayRef, Date32Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray,
+    Array, Date32Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray, UInt64Array,
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::concat::concat_batches;
 use chrono::{Datelike, NaiveDate};
 use serde::de::value::{Error as CellError, MapDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
@@ -113,131 +112,6 @@ fn date_of(days: i32) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(days.checked_add(EPOCH_DAYS_FROM_CE)?)
 }
 
-enum FieldBuilder {
-    Text(StringBuilder),
-    Integer(Int64Builder),
-    Date(Date32Builder),
-}
-
-impl FieldBuilder {
-    fn new(column: ColumnType) -> Self {
-        match column {
-            ColumnType::Text => Self::Text(StringBuilder::new()),
-            ColumnType::Integer => Self::Integer(Int64Builder::new()),
-            ColumnType::Date => Self::Date(Date32Builder::new()),
-        }
-    }
-
-    /// `false` when the value is not of the column's type.
-    fn push(&mut self, value: Option<&Value>) -> bool {
-        match (self, value) {
-            (Self::Text(column), None) => column.append_null(),
-            (Self::Integer(column), None) => column.append_null(),
-            (Self::Date(column), None) => column.append_null(),
-            (Self::Text(column), Some(Value::Text(text))) => column.append_value(text),
-            (Self::Integer(column), Some(Value::Integer(number))) => column.append_value(*number),
-            (Self::Date(column), Some(Value::Date(date))) => column.append_value(days_of(*date)),
-            _ => return false,
-        }
-        true
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Self::Text(column) => Arc::new(column.finish()),
-            Self::Integer(column) => Arc::new(column.finish()),
-            Self::Date(column) => Arc::new(column.finish()),
-        }
-    }
-}
-
-/// Gathers rows of one kind into a batch.
-pub struct RowBuilder {
-    kind: RecordKind,
-    record_id: FixedSizeBinaryBuilder,
-    version: UInt64Builder,
-    position: UInt64Builder,
-    recorded_at: TimestampMicrosecondBuilder,
-    change: StringBuilder,
-    event_id: FixedSizeBinaryBuilder,
-    fields: Vec<FieldBuilder>,
-}
-
-impl RowBuilder {
-    /// No rows yet.
-    #[must_use]
-    pub fn new(kind: RecordKind) -> Self {
-        let columns = AnyFields::columns(kind).iter();
-        Self {
-            kind,
-            record_id: FixedSizeBinaryBuilder::new(ID_BYTES),
-            version: UInt64Builder::new(),
-            position: UInt64Builder::new(),
-            recorded_at: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            change: StringBuilder::new(),
-            event_id: FixedSizeBinaryBuilder::new(ID_BYTES),
-            fields: columns
-                .map(|(_, column)| FieldBuilder::new(*column))
-                .collect(),
-        }
-    }
-
-    /// A batch of these rows.
-    ///
-    /// # Errors
-    /// See [`RowBuilder::push`].
-    pub fn batch_of(kind: RecordKind, rows: &[RegisterRow]) -> Result<RecordBatch> {
-        let mut builder = Self::new(kind);
-        rows.iter().try_for_each(|row| builder.push(row))?;
-        builder.finish()
-    }
-
-    /// Adds a row.
-    ///
-    /// # Errors
-    /// When it is of another kind. The builder is of no further use then.
-    pub fn push(&mut self, row: &RegisterRow) -> Result<()> {
-        if row.kind() != self.kind {
-            return Err(ColumnError::Kind {
-                expected: self.kind,
-                found: row.kind(),
-            });
-        }
-        self.record_id.append_value(row.record_id.as_bytes())?;
-        self.version.append_value(row.version);
-        self.position.append_value(row.position);
-        self.recorded_at.append_value(row.recorded_at.micros());
-        self.change.append_value(row.change.as_str());
-        self.event_id.append_value(row.event_id.as_bytes())?;
-        for (column, (name, _)) in self.fields.iter_mut().zip(AnyFields::columns(self.kind)) {
-            if !column.push(row.fields.get(name).as_ref()) {
-                return Err(ColumnError::Column {
-                    kind: self.kind,
-                    column: name,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// The batch of the rows so far; the builder is empty afterwards.
-    ///
-    /// # Errors
-    /// When the columns do not make a batch, which would be an error of this program.
-    pub fn finish(&mut self) -> Result<RecordBatch> {
-        let mut columns: Vec<ArrayRef> = vec![
-            Arc::new(self.record_id.finish()),
-            Arc::new(self.version.finish()),
-            Arc::new(self.position.finish()),
-            Arc::new(self.recorded_at.finish()),
-            Arc::new(self.change.finish()),
-            Arc::new(self.event_id.finish()),
-        ];
-        columns.extend(self.fields.iter_mut().map(FieldBuilder::finish));
-        Ok(RecordBatch::try_new(schema(self.kind), columns)?)
-    }
-}
-
 enum FieldColumn<'a> {
     Text(&'a StringArray),
     Integer(&'a Int64Array),
@@ -292,14 +166,32 @@ fn full_column_of<'a, T: Array + 'static>(
     Ok(column)
 }
 
-/// The record ids of a batch, which may be one of that column alone.
+/// The positions of a batch, which may be one of that column alone.
 ///
 /// # Errors
 /// When there is no such column.
-pub(super) fn record_ids(kind: RecordKind, batch: &RecordBatch) -> Result<&FixedSizeBinaryArray> {
-    let ids: &FixedSizeBinaryArray = full_column_of(kind, batch, "record_id")?;
+pub(super) fn positions(kind: RecordKind, batch: &RecordBatch) -> Result<&UInt64Array> {
+    full_column_of(kind, batch, "position")
+}
+
+/// Batches of a kind as one.
+///
+/// # Errors
+/// When one has other columns.
+pub(super) fn joined<'a>(
+    kind: RecordKind,
+    batches: impl IntoIterator<Item = &'a RecordBatch>,
+) -> Result<RecordBatch> {
+    Ok(concat_batches(&schema(kind), batches)?)
+}
+
+fn ids_of<'a>(
+    kind: RecordKind,
+    batch: &'a RecordBatch,
+    column: &'static str,
+) -> Result<&'a FixedSizeBinaryArray> {
+    let ids: &FixedSizeBinaryArray = full_column_of(kind, batch, column)?;
     if ids.value_length() != ID_BYTES {
-        let column = "record_id";
         return Err(ColumnError::Column { kind, column });
     }
     Ok(ids)
@@ -328,12 +220,12 @@ impl<'a> RowReader<'a> {
             .map(|(name, _)| Ok((*name, FieldColumn::of(kind, batch, name)?)));
         Ok(Self {
             kind,
-            record_id: record_ids(kind, batch)?,
+            record_id: ids_of(kind, batch, "record_id")?,
             version: full_column_of(kind, batch, "version")?,
-            position: full_column_of(kind, batch, "position")?,
+            position: positions(kind, batch)?,
             recorded_at: full_column_of(kind, batch, "recorded_at")?,
             change: full_column_of(kind, batch, "change")?,
-            event_id: full_column_of(kind, batch, "event_id")?,
+            event_id: ids_of(kind, batch, "event_id")?,
             fields: fields.collect::<Result<_>>()?,
         })
     }
@@ -418,10 +310,22 @@ fn fields_of(
 }
 
 /// A value of a column in the shape in which the entry's JSON had it.
-enum Cell<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cell<'a> {
     Text(&'a str),
     Integer(i64),
     Date(NaiveDate),
+}
+
+impl<'a> Cell<'a> {
+    /// Of the value of a field.
+    pub(super) fn of(value: &'a Value) -> Self {
+        match value {
+            Value::Text(text) => Self::Text(text),
+            Value::Integer(number) => Self::Integer(*number),
+            Value::Date(date) => Self::Date(*date),
+        }
+    }
 }
 
 impl<'de> IntoDeserializer<'de> for Cell<'de> {

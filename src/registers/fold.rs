@@ -1,24 +1,35 @@
 //! The fold: entries become rows, and rows become segments.
 //!
 //! What comes in: entries of the store, in batches, from the position that is known. What goes
-//! out: rows in the tail, and a segment whenever the tail has reached the end of one. What may
+//! out: columns in the tail, and a segment whenever the tail has reached the end of one. What may
 //! fail: the store; an entry that is not the next one or does not read. What must stay true: the
 //! positions known are always gapless from 0, also after a failure in the middle of a batch, so
-//! catching up again goes on where it stopped.
+//! catching up again goes on where it stopped; and also when the caller stops waiting, so what is
+//! being written is still read from memory.
+//!
+//! Three things go on at the same time: the store reads a batch, the one before it is taken in,
+//! and the segment before that is written; never more than one of each.
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use sha2::{Digest, Sha256};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-use super::row::RegisterRow;
-use super::segment::{self, Damage, Fault};
+use super::columns::builder::RowBuilder;
+use super::columns::joined;
+use super::row::{Change, RegisterRow};
+use super::scan::scan;
+use super::segment::{self, Damage, Fault, Segment};
+use super::succession::Step;
 use super::{RegisterError, Registers, Result};
 use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 use crate::model::time::Timestamp;
 use crate::seal::merkle::{Hash, leaf_hash};
-use crate::store::{Store, StoredEntry};
+use crate::store::{Store, StoreError, StoredEntry};
 
 /// Entries asked of the store at once: some 6 MB.
 const BATCH_ENTRIES: u64 = 4096;
@@ -32,6 +43,63 @@ pub struct CatchUp {
     pub segments_written: u64,
 }
 
+/// The rows of one kind: what is complete, and what still grows.
+struct Columns {
+    kind: RecordKind,
+    complete: Vec<RecordBatch>,
+    growing: RowBuilder,
+}
+
+impl Columns {
+    fn new(kind: RecordKind) -> Self {
+        Self {
+            kind,
+            complete: Vec::new(),
+            growing: RowBuilder::new(kind),
+        }
+    }
+
+    fn len(&self) -> usize {
+        let complete = self.complete.iter().map(RecordBatch::num_rows);
+        complete.sum::<usize>() + self.growing.len()
+    }
+
+    /// Makes a batch of what has grown. Batches of about the same size become one, so there are
+    /// few, and a row is copied a few times only, however often this is done.
+    fn settle(&mut self) -> Result<()> {
+        if self.growing.len() > 0 {
+            self.complete.push(self.growing.finish()?);
+        }
+        while let [.., before, last] = &self.complete[..]
+            && last.num_rows() >= before.num_rows()
+        {
+            let both = joined(self.kind, [before, last])?;
+            self.complete.truncate(self.complete.len() - 2);
+            self.complete.push(both);
+        }
+        Ok(())
+    }
+
+    fn batch(&self) -> Result<RecordBatch> {
+        if self.growing.len() == 0
+            && let [only] = &self.complete[..]
+        {
+            return Ok(only.clone());
+        }
+        let growing = self.growing.copied()?;
+        let all = self.complete.iter().chain([&growing]);
+        Ok(joined(self.kind, all)?)
+    }
+}
+
+/// A row of which it is not yet known what stood before it.
+struct Follower {
+    position: Position,
+    record_id: Uuid,
+    version: u64,
+    void: bool,
+}
+
 /// Rows of consecutive positions that are in no segment yet.
 pub(super) struct Tail {
     /// First position.
@@ -40,8 +108,23 @@ pub(super) struct Tail {
     pub(super) next: Position,
     /// The last entry; empty when there is none.
     last_entry: Vec<u8>,
-    rows: [Vec<RegisterRow>; RecordKind::ALL.len()],
+    columns: [Columns; RecordKind::ALL.len()],
     entries: Sha256,
+    steps: Vec<Step>,
+    /// In order; what comes from the first of them on does not count before it is resolved.
+    unresolved: Vec<Follower>,
+}
+
+/// The row of an entry, read the careful way.
+pub(super) fn row_of(stored: &StoredEntry) -> Result<Option<RegisterRow>> {
+    let position = stored.position;
+    let entry =
+        Entry::parse(&stored.bytes).map_err(|source| RegisterError::Entry { position, source })?;
+    if entry.position != position {
+        let found = entry.position;
+        return Err(RegisterError::Order { position, found });
+    }
+    Ok(RegisterRow::of(&entry)?)
 }
 
 impl Tail {
@@ -51,14 +134,32 @@ impl Tail {
             first,
             next: first,
             last_entry: Vec::new(),
-            rows: RecordKind::ALL.map(|_| Vec::new()),
+            columns: RecordKind::ALL.map(Columns::new),
             entries: Sha256::new(),
+            steps: Vec::new(),
+            unresolved: Vec::new(),
         }
     }
 
+    /// The first position that does not count yet.
+    pub(super) fn known(&self) -> Position {
+        let unresolved = self.unresolved.first();
+        unresolved.map_or(self.next, |follower| follower.position)
+    }
+
+    /// Number of rows of a kind.
+    pub(super) fn rows(&self, kind: RecordKind) -> usize {
+        self.columns[kind as usize].len()
+    }
+
     /// The rows of a kind, in order.
-    pub(super) fn rows(&self, kind: RecordKind) -> &[RegisterRow] {
-        &self.rows[kind as usize]
+    pub(super) fn batch(&self, kind: RecordKind) -> Result<RecordBatch> {
+        self.columns[kind as usize].batch()
+    }
+
+    /// The steps of its rows, in order.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// SHA-256 over the entries so far, each preceded by its length as a big-endian u32.
@@ -78,35 +179,84 @@ impl Tail {
         if stored.position != position {
             return Err(wrong(stored.position));
         }
-        let entry = Entry::parse(&stored.bytes)
-            .map_err(|source| RegisterError::Entry { position, source })?;
-        if entry.position != position {
-            return Err(wrong(entry.position));
+        if let Some(row) = scan(&stored.bytes) {
+            if row.position != position {
+                return Err(wrong(row.position));
+            }
+            self.columns[row.kind as usize].growing.push_cells(&row)?;
+            self.note(row.record_id, row.version, row.change);
+        } else if let Some(row) = row_of(stored)? {
+            self.columns[row.kind() as usize].growing.push(&row)?;
+            self.note(row.record_id, row.version, row.change);
         }
-        let row = RegisterRow::of(&entry)?;
         // An entry has at most 65,535 bytes.
         let length = u32::try_from(stored.bytes.len()).unwrap_or(u32::MAX);
         self.entries.update(length.to_be_bytes());
         self.entries.update(&stored.bytes);
-        self.last_entry.clone_from(&stored.bytes);
         self.next += 1;
-        if let Some(row) = row {
-            self.rows[row.kind() as usize].push(row);
-        }
         Ok(())
     }
 
-    /// Takes the entries of one batch, up to a position.
-    pub(super) async fn take_batch(&mut self, store: &dyn Store, until: Position) -> Result<u64> {
-        let limit = BATCH_ENTRIES.min(until - self.next);
-        let entries = store.entries(self.next, limit).await?;
-        if entries.is_empty() {
-            return Err(RegisterError::Missing {
+    /// Notes what must be looked up about the row at the next position.
+    fn note(&mut self, record_id: Uuid, version: u64, change: Change) {
+        let void = change == Change::Voided;
+        if version > 1 || void {
+            self.unresolved.push(Follower {
                 position: self.next,
+                record_id,
+                version,
+                void,
             });
         }
-        entries.iter().try_for_each(|entry| self.push(entry))?;
-        Ok(entries.len() as u64)
+    }
+
+    /// Takes the entries of a batch, up to the first that cannot be taken.
+    fn take(&mut self, entries: &[StoredEntry]) -> Result<()> {
+        let mut last = None;
+        let taken = entries.iter().try_for_each(|entry| {
+            self.push(entry)?;
+            last = Some(entry);
+            Ok(())
+        });
+        if let Some(last) = last {
+            self.last_entry.clone_from(&last.bytes);
+        }
+        taken
+    }
+
+    /// Looks up what stood before the rows that follow another, and makes steps of them.
+    async fn resolve(&mut self, store: &dyn Store) -> Result<()> {
+        let followers = self.unresolved.iter();
+        let asked: Vec<(Uuid, u64)> = followers
+            .filter(|follower| follower.version > 1)
+            .map(|follower| (follower.record_id, follower.version - 1))
+            .collect();
+        let mut found = Vec::new();
+        if !asked.is_empty() {
+            found = store.positions_of(&asked).await?;
+        }
+        let mut found = found.into_iter();
+        for (index, follower) in self.unresolved.iter().enumerate() {
+            let position = follower.position;
+            let before = if follower.version > 1 {
+                let before = found.next().flatten().filter(|before| *before < position);
+                if before.is_none() {
+                    let version = follower.version;
+                    self.unresolved.drain(..index);
+                    return Err(RegisterError::NoPredecessor { position, version });
+                }
+                before
+            } else {
+                None
+            };
+            self.steps.push(Step {
+                position,
+                before,
+                void: follower.void,
+            });
+        }
+        self.unresolved.clear();
+        Ok(())
     }
 
     /// The rows of a range of positions.
@@ -117,10 +267,29 @@ impl Tail {
     ) -> Result<Self> {
         let mut tail = Self::at(first);
         while tail.next < until {
-            tail.take_batch(store, until).await?;
+            let limit = BATCH_ENTRIES.min(until - tail.next);
+            let entries = store.entries(tail.next, limit).await?;
+            if entries.is_empty() {
+                let position = tail.next;
+                return Err(RegisterError::Missing { position });
+            }
+            tail.take(&entries)?;
         }
+        tail.resolve(store).await?;
         Ok(tail)
     }
+}
+
+/// A batch that the store reads while the one before it is taken in.
+pub(super) struct Reading {
+    from: Position,
+    batch: JoinHandle<std::result::Result<Vec<StoredEntry>, StoreError>>,
+}
+
+/// A full tail that is being written.
+pub(super) struct Closing {
+    pub(super) tail: Arc<Tail>,
+    writing: JoinHandle<Result<Segment>>,
 }
 
 impl Registers {
@@ -133,47 +302,104 @@ impl Registers {
     /// does not read; or when a segment cannot be written. What was read before stays.
     pub async fn catch_up(&mut self) -> Result<CatchUp> {
         let mut done = CatchUp::default();
+        let followed = self.follow(&mut done).await;
+        self.reading = None;
+        // Whatever ended it, what was read so far counts, and nothing is left to be written.
+        let resolved = self.resolve().await;
+        let closed = self.finish_closing(&mut done).await;
+        for columns in &mut self.tail.columns {
+            columns.settle()?;
+        }
+        followed.and(resolved).and(closed)?;
+        Ok(done)
+    }
+
+    async fn follow(&mut self, done: &mut CatchUp) -> Result<()> {
         let size = self.store.head().await?.size;
-        if size < self.size() {
-            return Err(RegisterError::Shrunk {
-                known: self.size(),
-                size,
-            });
+        let known = self.tail.next;
+        if size < known {
+            return Err(RegisterError::Shrunk { known, size });
         }
         loop {
-            let number = self.segments.len() as u64;
-            let segment_end = self.tail.first.saturating_add(self.segment_events);
-            if self.tail.next == segment_end {
-                self.complete_segment(number).await?;
-                done.segments_written += 1;
-            } else if !self.take_over(number).await? {
+            if self.tail.next == self.segment_end(self.tail.first) {
+                self.resolve().await?;
+                self.finish_closing(done).await?;
+                self.close_tail();
+            } else if !self.take_over(done).await? {
                 if self.tail.next >= size {
                     break;
                 }
-                let until = size.min(segment_end);
-                let store = Arc::clone(&self.store);
-                done.entries += self.tail.take_batch(store.as_ref(), until).await?;
+                done.entries += self.take_batch(size).await?;
             }
         }
         // Beyond the head there can be no segment of this ledger.
         while let Some((number, _)) = self.ahead.pop_first() {
             self.discard(number, Fault::Entries)?;
         }
-        Ok(done)
+        Ok(())
     }
 
-    /// Takes over the segment of that number, if one was found and the store has its entries.
-    async fn take_over(&mut self, number: u64) -> Result<bool> {
-        if self.tail.next != self.tail.first {
+    /// The first position after the segment of a position.
+    const fn segment_end(&self, position: Position) -> Position {
+        let number = position / self.segment_events;
+        number.saturating_add(1).saturating_mul(self.segment_events)
+    }
+
+    /// Number of entries to ask for, from a position on.
+    fn batch_limit(&self, from: Position, size: u64) -> u64 {
+        BATCH_ENTRIES.min(size.min(self.segment_end(from)) - from)
+    }
+
+    /// Takes the next batch into the tail, and lets the store read the one after it meanwhile.
+    async fn take_batch(&mut self, size: u64) -> Result<u64> {
+        let from = self.tail.next;
+        let entries = match self.reading.take() {
+            Some(reading) if reading.from == from => {
+                let read = reading.batch.await;
+                read.map_err(|_| RegisterError::Interrupted)??
+            }
+            _ => {
+                let limit = self.batch_limit(from, size);
+                self.store.entries(from, limit).await?
+            }
+        };
+        if entries.is_empty() {
+            return Err(RegisterError::Missing { position: from });
+        }
+        let from = from + entries.len() as u64;
+        let is_found = self.ahead.contains_key(&(from / self.segment_events));
+        if from < size && !is_found {
+            let (store, limit) = (Arc::clone(&self.store), self.batch_limit(from, size));
+            let batch = tokio::spawn(async move { store.entries(from, limit).await });
+            self.reading = Some(Reading { from, batch });
+        }
+        self.tail.take(&entries)?;
+        Ok(entries.len() as u64)
+    }
+
+    /// Looks up what stood before the rows of the tail that follow another.
+    async fn resolve(&mut self) -> Result<()> {
+        let known = self.tail.steps.len();
+        let resolved = self.tail.resolve(self.store.as_ref()).await;
+        self.succession.extend(&self.tail.steps[known..]);
+        resolved
+    }
+
+    /// Takes over the segment at the end, if one was found and the store has its entries.
+    async fn take_over(&mut self, done: &mut CatchUp) -> Result<bool> {
+        let number = self.tail.first / self.segment_events;
+        if self.tail.next != self.tail.first || !self.ahead.contains_key(&number) {
             return Ok(false);
         }
-        let Some(segment) = self.ahead.remove(&number) else {
+        self.finish_closing(done).await?;
+        let Some(mut segment) = self.ahead.remove(&number) else {
             return Ok(false);
         };
         let last = self.store.entry(segment.end - 1).await?;
         let last_leaf = last.map(|entry| hex::encode(leaf_hash(&entry.bytes).0));
         if last_leaf.as_ref() == Some(&segment.last_leaf_sha256) {
             self.tail = Tail::at(segment.end);
+            self.succession.extend(&std::mem::take(&mut segment.steps));
             self.segments.push(segment);
             return Ok(true);
         }
@@ -181,28 +407,40 @@ impl Registers {
         Ok(false)
     }
 
-    /// Writes the full tail as a segment, on a thread that may block, and begins a new one.
-    async fn complete_segment(&mut self, number: u64) -> Result<()> {
-        // If this future is dropped meanwhile, the range is read again.
-        let empty = Tail::at(self.tail.first);
-        let tail = std::mem::replace(&mut self.tail, empty);
-        let (folder, ledger_id) = (self.folder.clone(), self.ledger_id);
-        let write = move || {
-            let written = segment::write(&folder, ledger_id, number, &tail);
-            (tail, written)
+    /// Begins to write the full tail as a segment, on a thread that may block, and a new one.
+    fn close_tail(&mut self) {
+        let number = self.tail.first / self.segment_events;
+        self.ahead.remove(&number);
+        let tail = Arc::new(std::mem::replace(&mut self.tail, Tail::at(0)));
+        self.tail = Tail::at(tail.next);
+        let (folder, ledger_id) = (self.folder.path().to_owned(), self.ledger_id);
+        let written = Arc::clone(&tail);
+        let write = move || segment::write(&folder, ledger_id, number, &written);
+        let writing = tokio::task::spawn_blocking(write);
+        self.closing = Some(Closing { tail, writing });
+    }
+
+    /// Waits for the segment that is being written. When it cannot be written, what came after it
+    /// is forgotten, and both are done again.
+    async fn finish_closing(&mut self, done: &mut CatchUp) -> Result<()> {
+        let Some(closing) = &mut self.closing else {
+            return Ok(());
         };
-        let (tail, written) = tokio::task::spawn_blocking(write)
-            .await
-            .map_err(|_| RegisterError::Interrupted)?;
-        match written {
+        let written = (&mut closing.writing).await;
+        let written = written.map_err(|_| RegisterError::Interrupted);
+        let tail = self.closing.take().map(|closing| closing.tail);
+        match written.flatten() {
             Ok(segment) => {
-                self.ahead.remove(&number);
-                self.tail = Tail::at(segment.end);
                 self.segments.push(segment);
+                done.segments_written += 1;
                 Ok(())
             }
             Err(error) => {
-                self.tail = tail;
+                let first = self.segments.len() as u64 * self.segment_events;
+                let tail = tail.and_then(Arc::into_inner);
+                self.tail = tail.unwrap_or_else(|| Tail::at(first));
+                self.succession.cut(self.tail.next);
+                self.reading = None;
                 Err(error)
             }
         }
@@ -210,7 +448,7 @@ impl Registers {
 
     /// Gives up a segment; it is rebuilt from the entries.
     pub(super) fn discard(&mut self, segment: u64, fault: Fault) -> Result<()> {
-        segment::discard(&self.folder, segment)?;
+        segment::discard(self.folder.path(), segment)?;
         let damage = Damage { segment, fault };
         tracing::warn!("{damage}; it is rebuilt from the ledger");
         self.damaged.push(damage);

@@ -8,7 +8,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-use super::segment::failed;
+use super::file::failed;
 use super::{RegisterError, Result, beside};
 
 /// In an unfinished folder: locked by who fills it.

@@ -6,23 +6,28 @@
 //! what it was ([`RegisterError`]). What must stay true: everything here is disposable and is
 //! rebuilt from the ledger; it holds entry data only; what is known is gapless from position 0.
 //!
-//! A row goes this way: [`fold`] makes it from an entry and keeps it in the tail; when the tail
-//! has reached the end of a segment, [`columns`] and [`segment`] write it to a file; [`read`]
-//! gives it back from either; [`changes`] tells two moments apart; [`sql`] answers questions;
-//! [`check`] compares it with a fresh fold. [`status`] says how much there is of all that.
+//! A row goes this way: `scan` reads it from an entry, and [`fold`] keeps it as [`columns`] in the
+//! tail; when the tail has reached the end of a segment, [`segment`] writes it to a file;
+//! `succession` knows what it supersedes; [`read`] gives it back from the tail or the file;
+//! [`changes`] tells two moments apart; [`sql`] answers questions; [`check`] compares it with a
+//! fresh fold. [`status`] says how much there is of all that.
 
 pub mod changes;
 pub mod check;
 pub mod columns;
 mod encoding;
+mod file;
 pub mod fold;
 mod lock;
+mod pieces;
 pub mod read;
 pub mod row;
+mod scan;
 pub mod segment;
 pub mod snapshot;
 pub mod sql;
 pub mod status;
+mod succession;
 #[cfg(test)]
 mod tests;
 pub mod views;
@@ -35,9 +40,11 @@ use parquet::errors::ParquetError;
 use uuid::Uuid;
 
 use self::columns::ColumnError;
-use self::fold::{CatchUp, Tail};
+use self::file::{Folder, failed, flush_folder};
+use self::fold::{CatchUp, Closing, Reading, Tail};
 use self::row::RowError;
-use self::segment::{Damage, SEGMENT_EVENTS, Segment, failed, flush_folder};
+use self::segment::{Damage, SEGMENT_EVENTS, Segment};
+use self::succession::Succession;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 use crate::store::{Store, StoreError};
@@ -66,6 +73,17 @@ pub enum RegisterError {
         position: Position,
         /// What it says, or what the store says of it.
         found: Position,
+    },
+    /// A version of a record without the one before it.
+    #[error(
+        "the entry at position {position} is version {version} of its record, but version {} does not stand before it",
+        .version - 1
+    )]
+    NoPredecessor {
+        /// Where.
+        position: Position,
+        /// Which version; at least 2.
+        version: u64,
     },
     /// The store has no entry below its head.
     #[error("there is no entry at position {position}")]
@@ -129,14 +147,20 @@ pub type Result<T> = std::result::Result<T, RegisterError>;
 
 /// The registers of one ledger in one folder, which no other process uses at the same time.
 pub struct Registers {
-    folder: PathBuf,
+    folder: Folder,
     ledger_id: Uuid,
     store: Arc<dyn Store>,
     segment_events: u64,
     /// Segments 0, 1, ... without a gap.
     segments: Vec<Segment>,
-    /// What comes after them.
+    /// What comes after them and is being written as the next one.
+    closing: Option<Closing>,
+    /// What comes after that.
     tail: Tail,
+    /// What the store reads meanwhile.
+    reading: Option<Reading>,
+    /// Of every row in the three.
+    succession: Succession,
     /// Sound segments that are not yet compared with the store, or lie beyond a damaged one.
     ahead: BTreeMap<u64, Segment>,
     damaged: Vec<Damage>,
@@ -178,6 +202,7 @@ impl Registers {
         store: Arc<dyn Store>,
         segment_events: u64,
     ) -> Result<Self> {
+        let folder = Folder::new(folder);
         let (ahead, damaged) = segment::find(&folder, ledger_id, segment_events)?;
         let mut registers = Self {
             folder,
@@ -185,7 +210,10 @@ impl Registers {
             store,
             segment_events,
             segments: Vec::new(),
+            closing: None,
             tail: Tail::at(0),
+            reading: None,
+            succession: Succession::default(),
             ahead,
             damaged: Vec::new(),
         };
@@ -197,8 +225,8 @@ impl Registers {
 
     /// Number of entries that are known: those at positions below it.
     #[must_use]
-    pub const fn size(&self) -> u64 {
-        self.tail.next
+    pub fn size(&self) -> u64 {
+        self.tail.known()
     }
 
     /// Segments that were found unusable since opening, and are or will be rebuilt.
@@ -218,12 +246,12 @@ impl Registers {
         let store = Arc::clone(&self.store);
         // Under a name that is not taken for complete until it is.
         let (unfinished, new) = (
-            beside(&self.folder, UNFINISHED),
-            beside(&self.folder, "rebuilt"),
+            beside(self.folder.path(), UNFINISHED),
+            beside(self.folder.path(), "rebuilt"),
         );
         let filling = {
-            let _swap = lock::swap(&self.folder)?;
-            finish_swap(&self.folder)?;
+            let _swap = lock::swap(self.folder.path())?;
+            finish_swap(self.folder.path())?;
             lock::fill(&unfinished)?
         };
         let mut rebuilt = Self::of_folder(
@@ -233,12 +261,12 @@ impl Registers {
             self.segment_events,
         )?;
         let done = rebuilt.catch_up().await?;
-        let _swap = lock::swap(&self.folder)?;
-        segment::remove(&unfinished.join(lock::FILLING))?;
+        let _swap = lock::swap(self.folder.path())?;
+        file::remove(&unfinished.join(lock::FILLING))?;
         std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
         drop(filling);
-        finish_swap(&self.folder)?;
-        rebuilt.folder.clone_from(&self.folder);
+        finish_swap(self.folder.path())?;
+        rebuilt.folder.moved_to(self.folder.path());
         *self = rebuilt;
         Ok(done)
     }

@@ -6,16 +6,19 @@
 //! influence on what is given. These functions read files and compute; call them where a thread
 //! may block.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
 use uuid::Uuid;
 
-use super::columns::{RowBuilder, RowReader, record_ids};
+use super::columns::joined;
 use super::encoding::RowsDigest;
-use super::row::{Change, RegisterRow};
+use super::fold::row_of;
+use super::pieces::{Piece, each_row};
+use super::row::RegisterRow;
 use super::{RegisterError, Registers, Result};
+use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 
 /// Says of a row whether it is wanted, for instance because its office is.
@@ -34,31 +37,42 @@ impl Registers {
         size: u64,
         filter: Option<Filter<'_>>,
     ) -> Result<Vec<RegisterRow>> {
+        self.page(kind, size, None, usize::MAX, filter)
+    }
+
+    /// At most `limit` of the rows of [`Registers::current`], from the first one after a
+    /// position. The position of the last of them is where the next page goes on. It costs what
+    /// lies between the two, not what the register holds.
+    ///
+    /// # Errors
+    /// As [`Registers::current`].
+    pub fn page(
+        &self,
+        kind: RecordKind,
+        size: u64,
+        after: Option<Position>,
+        limit: usize,
+        filter: Option<Filter<'_>>,
+    ) -> Result<Vec<RegisterRow>> {
         self.check_known(size)?;
-        let wanted = |row: &RegisterRow| {
-            row.change != Change::Voided && filter.is_none_or(|filter| filter(row))
-        };
-        // From the end to the start, the first row of a record that is met is its last.
-        let mut met = HashSet::new();
+        let from = after.map_or(0, |after| after.saturating_add(1));
         let mut rows = Vec::new();
-        let tail = self.tail.rows(kind).iter().rev();
-        for row in tail.filter(|row| row.position < size) {
-            if met.insert(row.record_id) && wanted(row) {
-                rows.push(row.clone());
+        for piece in self.pieces_between(from, size) {
+            if rows.len() >= limit {
+                break;
             }
-        }
-        for segment in self.segments.iter().rev().filter(|s| s.first < size) {
-            let batches = segment.batches(&self.folder, kind, false)?;
-            for batch in batches.iter().rev() {
-                let reader = RowReader::new(kind, batch)?;
-                for index in (0..reader.len()).rev() {
-                    if reader.position(index) < size && met.insert(reader.record_id(index)) {
-                        rows.extend(Some(reader.row(index)?).filter(wanted));
-                    }
-                }
+            let positions = piece.positions(kind)?;
+            let passed = positions.partition_point(|position| *position < from);
+            let mut holding = self.succession.holding(&positions[passed..], size);
+            if filter.is_none() {
+                holding.truncate(limit - rows.len());
             }
+            holding.iter_mut().for_each(|index| *index += passed);
+            each_row(kind, piece.rows_at(kind, &holding)?, |row| {
+                rows.extend(Some(row).filter(|row| filter.is_none_or(|filter| filter(row))));
+                rows.len() >= limit
+            })?;
         }
-        rows.reverse();
         Ok(rows)
     }
 
@@ -71,54 +85,67 @@ impl Registers {
         RecordKind::ALL.into_iter().map(rows_of).collect()
     }
 
-    /// The records of a kind that were corrected or voided below `size`.
+    /// Positions of the rows that a later row below `size` supersedes.
+    ///
+    /// # Errors
+    /// When `size` is beyond [`Registers::size`].
+    pub fn superseded(&self, size: u64) -> Result<HashSet<Position>> {
+        self.check_known(size)?;
+        let steps = self.succession.between(0, size).iter();
+        Ok(steps.filter_map(|step| step.before).collect())
+    }
+
+    /// The current rows of a kind that are not the first of their record, in order of position.
     ///
     /// # Errors
     /// When `size` is beyond [`Registers::size`], or a segment cannot be read.
-    pub fn changed_records(&self, kind: RecordKind, size: u64) -> Result<HashSet<Uuid>> {
+    pub fn corrected(&self, kind: RecordKind, size: u64) -> Result<Vec<RegisterRow>> {
         self.check_known(size)?;
-        let mut changed = HashSet::new();
-        for segment in self.segments.iter().filter(|segment| segment.first < size) {
-            for batch in segment.batches(&self.folder, kind, false)? {
-                let reader = RowReader::new(kind, &batch)?;
-                for index in 0..reader.len() {
-                    if reader.position(index) < size && reader.version(index) > 1 {
-                        changed.insert(reader.record_id(index));
-                    }
-                }
-            }
-        }
-        let tail = self.tail.rows(kind).iter();
-        let later = tail.filter(|row| row.position < size && row.version > 1);
-        changed.extend(later.map(|row| row.record_id));
-        Ok(changed)
+        let steps = self.succession.between(0, size).iter();
+        let positions = steps.filter(|step| !step.void).map(|step| step.position);
+        let positions: Vec<Position> = positions.collect();
+        let holding = self.succession.holding(&positions, size).into_iter();
+        let holding: Vec<Position> = holding.map(|index| positions[index]).collect();
+        self.at_positions(kind, &holding)
     }
 
-    /// Every row of a record, in order; none when there is no such record.
+    /// Every row of a record, in order; none when there is no such record. They are made from the
+    /// entries of its stream, which the store finds by an index.
     ///
     /// # Errors
-    /// When a segment cannot be read.
-    pub fn history(&self, record_id: Uuid) -> Result<Vec<RegisterRow>> {
-        let mut rows = Vec::new();
-        for segment in &self.segments {
-            for kind in RecordKind::ALL {
-                let mut found = false;
-                for batch in segment.batches(&self.folder, kind, true)? {
-                    let mut ids = record_ids(kind, &batch)?.iter().flatten();
-                    found |= ids.any(|id| id == record_id.as_bytes());
-                }
-                if found {
-                    let all = segment.load(&self.folder, kind)?.into_iter();
-                    rows.extend(all.filter(|row| row.record_id == record_id));
-                }
+    /// When the store cannot be read, or an entry does not read.
+    pub async fn history(&self, record_id: Uuid) -> Result<Vec<RegisterRow>> {
+        let mut streams = self.store.streams(&[record_id]).await?;
+        let stream = streams.remove(&record_id).unwrap_or_default();
+        let known = stream.iter().filter(|stored| stored.position < self.size());
+        known
+            .filter_map(|stored| row_of(stored).transpose())
+            .collect()
+    }
+
+    /// The rows of a kind at positions that are given in order; what is at none of them is left
+    /// out.
+    pub(super) fn at_positions(
+        &self,
+        kind: RecordKind,
+        wanted: &[Position],
+    ) -> Result<Vec<RegisterRow>> {
+        let mut rows = Vec::with_capacity(wanted.len());
+        for piece in self.pieces() {
+            let range = piece.range();
+            let below = |end| wanted.partition_point(|position| *position < end);
+            let wanted = &wanted[below(range.start)..below(range.end)];
+            if wanted.is_empty() {
+                continue;
             }
+            let positions = piece.positions(kind)?;
+            let indexes = wanted.iter().map(|at| positions.binary_search(at));
+            let indexes: Vec<usize> = indexes.filter_map(std::result::Result::ok).collect();
+            each_row(kind, piece.rows_at(kind, &indexes)?, |row| {
+                rows.push(row);
+                false
+            })?;
         }
-        for kind in RecordKind::ALL {
-            let tail = self.tail.rows(kind).iter();
-            rows.extend(tail.filter(|row| row.record_id == record_id).cloned());
-        }
-        // An id belongs to one kind; should a ledger say otherwise, the order is still the log's.
-        rows.sort_by_key(|row| row.position);
         Ok(rows)
     }
 
@@ -129,14 +156,12 @@ impl Registers {
     /// When a segment cannot be read.
     pub fn digest(&self, kind: RecordKind) -> Result<[u8; 32]> {
         let mut digest = RowsDigest::new(kind);
-        for segment in &self.segments {
-            for batch in segment.batches(&self.folder, kind, false)? {
-                for row in RowReader::new(kind, &batch)?.rows() {
-                    digest.push(&row?);
-                }
-            }
+        for piece in self.pieces() {
+            each_row(kind, piece.whole(kind)?, |row| {
+                digest.push(&row);
+                false
+            })?;
         }
-        self.tail.rows(kind).iter().for_each(|row| digest.push(row));
         Ok(digest.finish())
     }
 
@@ -144,9 +169,12 @@ impl Registers {
     /// whole register; a listing of the folder may have more.
     #[must_use]
     pub fn files(&self, kind: RecordKind) -> Vec<PathBuf> {
-        let segments = self.segments.iter();
-        segments
-            .filter_map(|segment| segment.path(&self.folder, kind))
+        let files = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.file(kind));
+        files
+            .map(|(path, _)| self.folder.path().join(path))
             .collect()
     }
 
@@ -155,7 +183,12 @@ impl Registers {
     /// # Errors
     /// When the rows do not make a batch, which would be an error of this program.
     pub fn tail(&self, kind: RecordKind) -> Result<RecordBatch> {
-        Ok(RowBuilder::batch_of(kind, self.tail.rows(kind))?)
+        let in_memory = self.pieces().filter_map(|piece| match piece {
+            Piece::Tail(tail) => Some(tail.batch(kind)),
+            Piece::Segment(..) => None,
+        });
+        let batches = in_memory.collect::<Result<Vec<_>>>()?;
+        Ok(joined(kind, &batches)?)
     }
 
     pub(super) fn check_known(&self, size: u64) -> Result<()> {

@@ -2,32 +2,31 @@
 //!
 //! What comes in: the rows of positions `[k * S, (k + 1) * S)`, S being [`SEGMENT_EVENTS`]. What
 //! goes out: one Parquet file for each kind of record that occurs among them,
-//! `<kind>/<k as 8 digits>.parquet`, and the manifest `segments/<k>.json`. What may fail: the
-//! file system; or a file that is not what the manifest says ([`Fault`]). What must stay true: the
-//! manifest is written last, so a segment with a manifest is complete; a file is only read after
-//! its size and digest were compared with the manifest; nothing here is needed to rebuild it.
+//! `<kind>/<k as 8 digits>.parquet`; what supersedes what, `succession/<k>.steps`; and the
+//! manifest `segments/<k>.json`. What may fail: the file system; or a file that is not what the
+//! manifest says ([`Fault`]). What must stay true: the manifest is written last, so a segment with
+//! a manifest is complete; nothing here is needed to rebuild it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::columns::{RowBuilder, RowReader};
+use super::columns::builder::RowBuilder;
 use super::encoding::columns_digest;
+pub use super::file::Fault;
+use super::file::{Folder, Stated, failed, remove, write_durably};
 use super::fold::Tail;
 use super::row::RegisterRow;
+use super::succession::{self, Step};
 use super::{RegisterError, Result};
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
@@ -35,59 +34,14 @@ use crate::model::schema::RecordKind;
 /// Positions in a segment: a file has a few megabytes, and the tail in memory that grows into the
 /// next segment some tens of them.
 pub const SEGMENT_EVENTS: u64 = 65_536;
+/// Rows in a row group: what is read at least when a few rows are.
+const ROW_GROUP_ROWS: usize = 8192;
 /// Version of the manifest and of what it says about files.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Folder of the manifests.
 const MANIFESTS: &str = "segments";
-
-/// What is wrong with a segment.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The manifest is no manifest.
-    #[error("its manifest cannot be read: {0}")]
-    Manifest(String),
-    /// The manifest was written by a program with other columns, segments or manifests.
-    #[error("it was written by another version of this program")]
-    Version,
-    /// It is of another ledger.
-    #[error("it belongs to the ledger {0}")]
-    Foreign(Uuid),
-    /// It is of this ledger, but not of these entries.
-    #[error("it was built from other entries")]
-    Entries,
-    /// A file is missing or cannot be read.
-    #[error("{file} cannot be read: {what}")]
-    Unreadable {
-        /// Path within the folder.
-        file: String,
-        /// What the system says.
-        what: String,
-    },
-    /// A file has another size, as after a crash or a full disk.
-    #[error("{file} has {found} bytes instead of {expected}")]
-    Size {
-        /// Path within the folder.
-        file: String,
-        /// As stated.
-        expected: u64,
-        /// As found.
-        found: u64,
-    },
-    /// A file of the right size was changed.
-    #[error("{file} was changed: its digest is not the one in the manifest")]
-    Digest {
-        /// Path within the folder.
-        file: String,
-    },
-    /// A file has other rows than the manifest says, though its digest is right.
-    #[error("{file} does not hold the rows that the manifest states: {what}")]
-    Rows {
-        /// Path within the folder.
-        file: String,
-        /// What is wrong.
-        what: String,
-    },
-}
+/// Folder of the steps.
+const STEPS: &str = "succession";
 
 /// A segment that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,15 +51,6 @@ pub struct Damage {
     pub segment: u64,
     /// What is wrong with it.
     pub fault: Fault,
-}
-
-/// What a manifest says of one file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct FileOfKind {
-    pub(super) bytes: u64,
-    pub(super) rows: u64,
-    pub(super) sha256: String,
 }
 
 /// The manifest of a segment: `segments/<k>.json`.
@@ -128,57 +73,30 @@ pub(super) struct Segment {
     /// is found by the check, which reads them all.
     pub(super) last_leaf_sha256: String,
     /// By kind.
-    pub(super) files: BTreeMap<String, FileOfKind>,
+    pub(super) files: BTreeMap<String, Stated>,
+    /// The file that says which row supersedes which.
+    pub(super) succession: Stated,
+    /// What that file says, until it is taken over.
+    #[serde(skip)]
+    pub(super) steps: Vec<Step>,
 }
 
 fn manifest_path(number: u64) -> PathBuf {
     Path::new(MANIFESTS).join(format!("{number:08}.json"))
 }
 
+fn steps_path(number: u64) -> PathBuf {
+    Path::new(STEPS).join(format!("{number:08}.steps"))
+}
+
 fn rows_path(kind: RecordKind, number: u64) -> PathBuf {
     Path::new(kind.as_str()).join(format!("{number:08}.parquet"))
-}
-
-/// Names a file and what was being done with it when the system failed.
-pub(super) fn failed(doing: &'static str, path: &Path) -> impl Fn(std::io::Error) -> RegisterError {
-    let path = path.display().to_string();
-    move |source| RegisterError::File {
-        doing,
-        path: path.clone(),
-        source,
-    }
-}
-
-/// Writes a file so that after a crash it is there in full or not at all.
-fn write_durably(path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new).map_err(failed("create", &new))?;
-    file.write_all(bytes).map_err(failed("write", &new))?;
-    file.sync_all().map_err(failed("flush", &new))?;
-    drop(file);
-    std::fs::rename(&new, path).map_err(failed("put in place", path))?;
-    path.parent().map_or(Ok(()), flush_folder)
-}
-
-/// Makes a rename in the folder durable, where the system can flush folders at all.
-pub(super) fn flush_folder(folder: &Path) -> Result<()> {
-    match File::open(folder) {
-        Ok(opened) if cfg!(unix) => opened.sync_all().map_err(failed("flush", folder)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes a file, if there is one.
-pub(super) fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
-        _ => Ok(()),
-    }
 }
 
 fn properties() -> WriterProperties {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_created_by("vitaledger registers".to_owned());
     // Values that never repeat: a dictionary of them is larger than they are.
     for column in ["record_id", "event_id", "position", "recorded_at"] {
@@ -196,10 +114,13 @@ fn properties() -> WriterProperties {
 /// # Errors
 /// When the rows are of another kind, or cannot be written.
 pub fn parquet_of(kind: RecordKind, rows: &[RegisterRow]) -> Result<Vec<u8>> {
-    let batch = RowBuilder::batch_of(kind, rows)?;
+    encode(kind, &RowBuilder::batch_of(kind, rows)?)
+}
+
+fn encode(kind: RecordKind, batch: &RecordBatch) -> Result<Vec<u8>> {
     let write = || -> std::result::Result<Vec<u8>, ParquetError> {
         let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties()))?;
-        writer.write(&batch)?;
+        writer.write(batch)?;
         writer.into_inner()
     };
     write().map_err(|source| RegisterError::Parquet { kind, source })
@@ -209,24 +130,19 @@ pub fn parquet_of(kind: RecordKind, rows: &[RegisterRow]) -> Result<Vec<u8>> {
 pub(super) fn write(folder: &Path, ledger_id: Uuid, number: u64, tail: &Tail) -> Result<Segment> {
     let mut files = BTreeMap::new();
     for kind in RecordKind::ALL {
-        let path = folder.join(rows_path(kind, number));
+        let path = rows_path(kind, number);
         let rows = tail.rows(kind);
-        if rows.is_empty() {
+        if rows == 0 {
             // What a segment of another ledger left behind.
-            remove(&path)?;
+            remove(&folder.join(&path))?;
             continue;
         }
-        let parent = folder.join(kind.as_str());
-        std::fs::create_dir_all(&parent).map_err(failed("create", &parent))?;
-        let bytes = parquet_of(kind, rows)?;
-        write_durably(&path, &bytes)?;
-        let file = FileOfKind {
-            bytes: bytes.len() as u64,
-            rows: rows.len() as u64,
-            sha256: hex::encode(Sha256::digest(&bytes)),
-        };
-        files.insert(kind.as_str().to_owned(), file);
+        let bytes = encode(kind, &tail.batch(kind)?)?;
+        let stated = Stated::write(folder, &path, &bytes, rows)?;
+        files.insert(kind.as_str().to_owned(), stated);
     }
+    let (steps, path) = (tail.steps(), steps_path(number));
+    let succession = Stated::write(folder, &path, &succession::encode(steps), steps.len())?;
     let segment = Segment {
         format: FORMAT,
         ledger_id,
@@ -237,6 +153,8 @@ pub(super) fn write(folder: &Path, ledger_id: Uuid, number: u64, tail: &Tail) ->
         entries_sha256: hex::encode(tail.entries_digest()),
         last_leaf_sha256: hex::encode(tail.last_leaf().0),
         files,
+        succession,
+        steps: Vec::new(),
     };
     let manifests = folder.join(MANIFESTS);
     std::fs::create_dir_all(&manifests).map_err(failed("create", &manifests))?;
@@ -254,8 +172,8 @@ pub(super) fn discard(folder: &Path, number: u64) -> Result<()> {
 pub(super) type Found = (BTreeMap<u64, Segment>, Vec<Damage>);
 
 /// Looks through a folder and checks every file of every segment in it.
-pub(super) fn find(folder: &Path, ledger_id: Uuid, segment_events: u64) -> Result<Found> {
-    let manifests = folder.join(MANIFESTS);
+pub(super) fn find(folder: &Folder, ledger_id: Uuid, segment_events: u64) -> Result<Found> {
+    let manifests = folder.path().join(MANIFESTS);
     let (mut sound, mut damaged) = (BTreeMap::new(), Vec::new());
     let listing = match std::fs::read_dir(&manifests) {
         Ok(listing) => listing,
@@ -268,7 +186,7 @@ pub(super) fn find(folder: &Path, ledger_id: Uuid, segment_events: u64) -> Resul
         let Some(number) = name.and_then(|name| name.parse().ok()) else {
             continue;
         };
-        if path != folder.join(manifest_path(number)) {
+        if path != folder.path().join(manifest_path(number)) {
             // A file that a crash left unfinished; the next write of this segment replaces it.
             continue;
         }
@@ -286,14 +204,14 @@ pub(super) fn find(folder: &Path, ledger_id: Uuid, segment_events: u64) -> Resul
 
 impl Segment {
     fn check(
-        folder: &Path,
+        folder: &Folder,
         number: u64,
         ledger_id: Uuid,
         segment_events: u64,
     ) -> std::result::Result<Self, Fault> {
-        let text = std::fs::read_to_string(folder.join(manifest_path(number)))
+        let text = std::fs::read_to_string(folder.path().join(manifest_path(number)))
             .map_err(|e| Fault::Manifest(e.to_string()))?;
-        let segment: Self =
+        let mut segment: Self =
             serde_json::from_str(&text).map_err(|e| Fault::Manifest(e.to_string()))?;
         if segment.ledger_id != ledger_id {
             return Err(Fault::Foreign(segment.ledger_id));
@@ -310,100 +228,40 @@ impl Segment {
         for kind in RecordKind::ALL {
             segment.open(folder, kind)?;
         }
+        segment.steps = segment.read_steps(folder)?;
         Ok(segment)
     }
 
-    /// Number of rows of a kind.
-    pub(super) fn rows(&self, kind: RecordKind) -> u64 {
-        self.files.get(kind.as_str()).map_or(0, |file| file.rows)
-    }
-
-    /// The file of a kind, if the kind occurs.
-    pub(super) fn path(&self, folder: &Path, kind: RecordKind) -> Option<PathBuf> {
-        self.files.get(kind.as_str())?;
-        Some(folder.join(rows_path(kind, self.number)))
-    }
-
-    /// Opens the file of a kind and compares its size and digest with the manifest.
-    fn open(&self, folder: &Path, kind: RecordKind) -> std::result::Result<Option<File>, Fault> {
-        let Some(expected) = self.files.get(kind.as_str()) else {
-            return Ok(None);
+    fn read_steps(&self, folder: &Folder) -> std::result::Result<Vec<Step>, Fault> {
+        let path = steps_path(self.number);
+        let steps = succession::decode(&folder.read(&path, &self.succession)?);
+        let is_mine = |step: &Step| {
+            (self.first..self.end).contains(&step.position)
+                && step.before.is_none_or(|before| before < step.position)
         };
-        let path = rows_path(kind, self.number);
-        let name = || path.display().to_string();
-        let unreadable = |e: std::io::Error| Fault::Unreadable {
-            file: name(),
-            what: e.to_string(),
-        };
-        let mut file = File::open(folder.join(&path)).map_err(unreadable)?;
-        let found = file.metadata().map_err(unreadable)?.len();
-        if found != expected.bytes {
-            return Err(Fault::Size {
-                file: name(),
-                expected: expected.bytes,
-                found,
-            });
-        }
-        let mut hash = Sha256::new();
-        let mut piece = vec![0; 65_536];
-        loop {
-            let read = file.read(&mut piece).map_err(unreadable)?;
-            if read == 0 {
-                break;
-            }
-            hash.update(&piece[..read]);
-        }
-        if hex::encode(hash.finalize()) != expected.sha256 {
-            return Err(Fault::Digest { file: name() });
-        }
-        file.rewind().map_err(unreadable)?;
-        Ok(Some(file))
+        let steps = steps.filter(|steps| {
+            steps.len() as u64 == self.succession.rows && steps.iter().all(is_mine)
+        });
+        steps.ok_or_else(|| Fault::Rows {
+            file: path.display().to_string(),
+            what: "it has other steps".to_owned(),
+        })
     }
 
-    /// The rows of a kind as columns, checked again; of the record ids alone, if only they are
-    /// wanted.
-    pub(super) fn batches(
+    /// What the manifest says of the file of a kind, if the kind occurs, and where it lies.
+    pub(super) fn file(&self, kind: RecordKind) -> Option<(PathBuf, &Stated)> {
+        let stated = self.files.get(kind.as_str())?;
+        Some((rows_path(kind, self.number), stated))
+    }
+
+    /// Opens the file of a kind, compared with the manifest.
+    pub(super) fn open(
         &self,
-        folder: &Path,
+        folder: &Folder,
         kind: RecordKind,
-        only_record_ids: bool,
-    ) -> std::result::Result<Vec<RecordBatch>, Damage> {
-        let damage = |fault| Damage {
-            segment: self.number,
-            fault,
-        };
-        let Some(file) = self.open(folder, kind).map_err(damage)? else {
-            return Ok(Vec::new());
-        };
-        let fault = |what: String| Fault::Rows {
-            file: rows_path(kind, self.number).display().to_string(),
-            what,
-        };
-        let batches = read(file, only_record_ids).map_err(|e| damage(fault(e.to_string())))?;
-        let rows: u64 = batches.iter().map(|batch| batch.num_rows() as u64).sum();
-        if rows != self.rows(kind) {
-            return Err(damage(fault(format!("it has {rows}"))));
-        }
-        Ok(batches)
+    ) -> std::result::Result<Option<File>, Fault> {
+        let file = self.file(kind);
+        file.map(|(path, stated)| folder.open(&path, stated))
+            .transpose()
     }
-
-    /// The rows of a kind, checked again.
-    pub(super) fn load(&self, folder: &Path, kind: RecordKind) -> Result<Vec<RegisterRow>> {
-        let mut rows = Vec::new();
-        for batch in self.batches(folder, kind, false)? {
-            for row in RowReader::new(kind, &batch)?.rows() {
-                rows.push(row?);
-            }
-        }
-        Ok(rows)
-    }
-}
-
-fn read(file: File, only_record_ids: bool) -> std::result::Result<Vec<RecordBatch>, ParquetError> {
-    let mut reader = ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(8192);
-    if only_record_ids {
-        let mask = ProjectionMask::columns(reader.parquet_schema(), ["record_id"]);
-        reader = reader.with_projection(mask);
-    }
-    Ok(reader.build()?.collect::<std::result::Result<_, _>>()?)
 }

@@ -1,8 +1,8 @@
 //! How a register stands on the disk and in memory.
 
+use super::file::failed;
 use super::{Registers, Result};
 use crate::model::schema::RecordKind;
-use crate::registers::segment::failed;
 
 /// How the register of a kind stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,7 @@ impl Registers {
 
     /// Rows of a kind in all files.
     pub(super) fn rows_in_files(&self, kind: RecordKind) -> u64 {
-        self.segments.iter().map(|segment| segment.rows(kind)).sum()
+        let files = self.segments.iter().filter_map(|segment| segment.file(kind));
+        files.map(|(_, stated)| stated.rows).sum()
     }
 }

@@ -12,6 +12,8 @@ use serde::Serialize;
 
 use super::ReportError;
 use super::render::{self, Format};
+use super::sheet::Sheet;
+use super::workbook;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
 use crate::indicators::targets::Targets;
 use crate::indicators::{DEFINITIONS, Indicator};
@@ -21,6 +23,7 @@ use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::time::Timestamp;
 use crate::registers::snapshot::Snapshot;
+use crate::statistics::binomial::binomial_limits;
 use crate::statistics::rational::Rational;
 
 /// Activities that every report lists, in this order; other kinds follow by name.
@@ -61,11 +64,36 @@ pub struct Figure {
     pub remark: Option<Bilingual>,
 }
 
-/// Everything that is known of an office for a period, as of a position.
+/// Births of one month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct HalfYearReport {
-    /// Name and version of this structure.
-    pub format: &'static str,
+pub struct ReportedMonth {
+    /// The month.
+    pub month: Period,
+    /// Births that happened in it.
+    pub register: u64,
+    /// Births in the monthly returns; absent when no office sent one.
+    pub returned: Option<i128>,
+    /// What chance alone gives; absent where there is one month only.
+    pub limits: Option<MonthLimits>,
+}
+
+/// The least and the most births of a month that chance gives, both included, if the births of
+/// the period fall on its days alike: the probability limits of a Shewhart chart (0.135% at
+/// either side, as three standard deviations of a normal variable), exact for a binomial count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MonthLimits {
+    /// The least.
+    pub low: u64,
+    /// The most.
+    pub high: u64,
+}
+
+/// What lies outside a limit by chance alone, at one side.
+const LIMIT_TAIL: f64 = 0.001_35;
+
+/// What a report is about, and what it rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Head {
     /// The office.
     pub office: ReportedOffice,
     /// The period.
@@ -84,12 +112,22 @@ pub struct HalfYearReport {
     pub simulated_clock: bool,
     /// What a simulated clock means for the reader; absent on a measured one.
     pub simulated_clock_note: Option<Bilingual>,
+}
+
+/// Everything that is known of an office for a period, as of a position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HalfYearReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
+    /// What it is about.
+    #[serde(flatten)]
+    pub head: Head,
     /// Counts.
     pub figures: Vec<Figure>,
     /// Quantities of activities by kind.
     pub activities: Vec<Figure>,
     /// Births by month.
-    pub births_by_month: Vec<MonthOfBirths>,
+    pub births_by_month: Vec<ReportedMonth>,
     /// The monthly returns.
     pub monthly_returns: MonthlyReturns,
     /// Indicators with targets and verdicts.
@@ -98,32 +136,25 @@ pub struct HalfYearReport {
     pub notes: Vec<Note>,
 }
 
-impl HalfYearReport {
-    /// Builds the report of an office for a period from what was current at a position.
+impl Head {
+    /// Of an office and a period, as of the snapshot's position.
     ///
     /// # Errors
-    /// When the office is not registered at that position, or a target is no number.
-    pub fn build(
+    /// When the office is not registered at that position.
+    pub fn of(
         snapshot: &Snapshot,
         office: OfficeCode,
         period: Period,
-        targets: &Targets,
     ) -> Result<Self, ReportError> {
         let known = snapshot
             .offices
             .get(office)
             .ok_or(ReportError::UnknownOffice(office))?;
-        let counts = Counts::of(snapshot, office, period, targets);
-        let indicators = DEFINITIONS
-            .iter()
-            .map(|definition| definition.evaluate(&counts, targets))
-            .collect::<Result<Vec<_>, _>>()?;
         let all = snapshot.offices.all();
         let within = all
             .iter()
             .filter(|other| snapshot.offices.is_within(other.code, office));
         Ok(Self {
-            format: "vitaledger-half-year/1",
             office: ReportedOffice {
                 code: office,
                 name: Bilingual {
@@ -143,10 +174,34 @@ impl HalfYearReport {
             simulated_clock_note: snapshot
                 .simulated_clock
                 .then(|| Bilingual::of("simulated-clock", &[])),
+        })
+    }
+}
+
+impl HalfYearReport {
+    /// Builds the report of an office for a period from what was current at a position.
+    ///
+    /// # Errors
+    /// When the office is not registered at that position, or a target is no number.
+    pub fn build(
+        snapshot: &Snapshot,
+        office: OfficeCode,
+        period: Period,
+        targets: &Targets,
+    ) -> Result<Self, ReportError> {
+        let head = Head::of(snapshot, office, period)?;
+        let counts = Counts::of(snapshot, office, period, targets);
+        let indicators = DEFINITIONS
+            .iter()
+            .map(|definition| definition.evaluate(&counts, targets))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Self {
+            format: "vitaledger-half-year/1",
+            head,
             figures: figures(&counts),
             activities: activities(&counts),
             notes: notes(snapshot, &counts, &indicators),
-            births_by_month: counts.months,
+            births_by_month: months(period, &counts.months),
             monthly_returns: counts.returns,
             indicators,
         })
@@ -157,7 +212,18 @@ impl HalfYearReport {
     /// # Errors
     /// When a template cannot be filled.
     pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
-        render::render(self, format, language)
+        if format == Format::Json {
+            return Ok(serde_json::to_string_pretty(self)? + "\n");
+        }
+        render::render(&Sheet::of(self), format, language)
+    }
+
+    /// Writes the report as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        workbook::write(&Sheet::of(self), language)
     }
 
     /// The figure of that name.
@@ -172,6 +238,27 @@ impl HalfYearReport {
     pub fn indicator(&self, id: &str) -> Option<&Indicator> {
         self.indicators.iter().find(|indicator| indicator.id == id)
     }
+}
+
+/// Each month with the limits that all of them together give it.
+fn months(period: Period, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
+    let days = |period: Period| (period.last_day() - period.first_day()).num_days() + 1;
+    let births: u64 = months.iter().map(|month| month.register).sum();
+    let limits = |month: Period| {
+        let share = Rational::new(days(month).into(), days(period).into())?;
+        let (low, high) = binomial_limits(births, share.approximate(), LIMIT_TAIL);
+        Some(MonthLimits { low, high })
+    };
+    let of_several = months.len() > 1;
+    months
+        .iter()
+        .map(|month| ReportedMonth {
+            month: month.month,
+            register: month.register,
+            returned: month.returned,
+            limits: limits(month.month).filter(|_| of_several),
+        })
+        .collect()
 }
 
 /// The counted figures, in the order of the report.
@@ -260,6 +347,9 @@ fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
+    if counts.months.len() > 1 {
+        notes.push(Note::new("month_limits", &[]));
+    }
     notes.push(annualised(counts));
     if indicators.iter().any(|indicator| indicator.within_chance) {
         notes.push(Note::new("within_chance", &[]));

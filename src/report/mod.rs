@@ -9,12 +9,15 @@
 //! the position it is as of and whether the clock is simulated; too few cases are said to be too
 //! few; nothing here labels or ranks a person or a birth.
 
+pub mod chart;
 pub mod exchange;
 pub mod half_year;
 pub mod periods;
 mod render;
 pub mod restatement;
 pub mod returns;
+pub mod sheet;
+pub mod workbook;
 
 pub use half_year::HalfYearReport;
 pub use render::Format;
@@ -37,6 +40,9 @@ pub enum ReportError {
     /// A report that could not be written as JSON.
     #[error("the report could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// A report that a workbook cannot hold.
+    #[error("the report could not be written as a workbook: {0}")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(super) mod fixture;
 mod pages;
+mod workbooks;
 
 use fixture::{COMMUNITY, Ledger, TOWNSHIP, day, half_year, office, period, registration};
 
@@ -417,7 +418,7 @@ fn an_empty_ledger_divides_by_nothing() {
             report.indicators.iter().all(|i| i.interval.is_none()),
             "{when}"
         );
-        assert_eq!(report.position, None);
+        assert_eq!(report.head.position, None);
         for format in super::Format::ALL {
             for language in Language::ALL {
                 assert!(report.render(format, language).is_ok());

@@ -364,6 +364,17 @@ pub trait Store: Send + Sync {
     }
     /// The streams of these ids, each in order of its versions.
     async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>>;
+    /// Where these versions of streams stand, in the order in which they are asked for; `None`
+    /// where a stream has no such version.
+    async fn positions_of(&self, versions: &[(Uuid, u64)]) -> Result<Vec<Option<Position>>> {
+        let ids: Vec<Uuid> = versions.iter().map(|(id, _)| *id).collect();
+        let streams = self.streams(&ids).await?;
+        let position = |(id, version): &(Uuid, u64)| {
+            let at = usize::try_from(version.checked_sub(1)?).ok()?;
+            streams.get(id)?.get(at).map(|stored| stored.position)
+        };
+        Ok(versions.iter().map(position).collect())
+    }
     /// Every entry of a type that is no record, in order.
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>>;
     /// Which of these idempotency keys were used before: where, and the digest of that request.

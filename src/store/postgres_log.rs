@@ -172,6 +172,30 @@ impl Store for PostgresStore {
         Ok(streams)
     }
 
+    async fn positions_of(&self, versions: &[(Uuid, u64)]) -> Result<Vec<Option<Position>>> {
+        let doing = "look up versions of streams";
+        let (ids, sequences): (Vec<Uuid>, Vec<i64>) = versions
+            .iter()
+            .map(|(id, version)| (*id, number_of(*version)))
+            .unzip();
+        let rows = self
+            .retrying(doing, || {
+                sqlx::query(
+                    "SELECT e.position
+                       FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS asked (id, version, rank)
+                       LEFT JOIN vitaledger.entry e
+                         ON e.aggregate_id = asked.id AND e.sequence = asked.version
+                      ORDER BY asked.rank",
+                )
+                .bind(&ids)
+                .bind(&sequences)
+                .fetch_all(&self.pool)
+            })
+            .await?;
+        let position = |row: &PgRow| Ok(row.try_get::<Option<i64>, _>(0)?.map(position_of));
+        each(doing, &rows, position)
+    }
+
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>> {
         self.entries_of_type_from(aggregate_type, 0, u64::MAX).await
     }

@@ -382,6 +382,10 @@ impl Store for SqliteStore {
         Ok(streams)
     }
 
+    async fn positions_of(&self, versions: &[(Uuid, u64)]) -> Result<Vec<Option<Position>>> {
+        sqlite_bundles::positions_of(&self.ledger, versions).await
+    }
+
     async fn entries_of_type(&self, aggregate_type: &str) -> Result<Vec<StoredEntry>> {
         self.entries_of_type_from(aggregate_type, 0, u64::MAX).await
     }

@@ -8,9 +8,10 @@
 
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
+use uuid::Uuid;
 
 use super::sqlite::{failed, number_of, position_of};
-use super::{EntryRow, Result, StoredEntry, VaultRow};
+use super::{EntryRow, Result, StoreError, StoredEntry, VaultRow};
 use crate::model::id::Position;
 
 /// Entries from a position on, in one row.
@@ -42,6 +43,41 @@ pub(super) const SEALED: &str = "
                    t.tokens
               FROM sealed s LEFT JOIN token t ON t.position = s.position
              WHERE s.position >= ? ORDER BY s.position LIMIT ?)";
+
+/// Where versions of streams stand, in one row; the index alone answers it.
+const POSITIONS: &str = "
+    SELECT group_concat(j.key, ' '), group_concat(e.position, ' ')
+      FROM json_each(?) j CROSS JOIN entry e
+        ON e.aggregate_id = substr(j.value, 1, 36) AND e.sequence = CAST(substr(j.value, 38) AS INTEGER)";
+
+/// Answers [`super::Store::positions_of`].
+pub(super) async fn positions_of(
+    pool: &SqlitePool,
+    versions: &[(Uuid, u64)],
+) -> Result<Vec<Option<Position>>> {
+    let asked = versions
+        .iter()
+        .map(|(id, version)| format!("{id} {version}"));
+    let asked: serde_json::Value = asked.collect();
+    let row = sqlx::query(POSITIONS)
+        .bind(asked.to_string())
+        .fetch_one(pool)
+        .await
+        .map_err(failed("look up versions of streams"))?;
+    let wrong = || StoreError::Integrity {
+        position: 0,
+        what: "the index of streams cannot be read".to_owned(),
+    };
+    let (indexes, positions) = numbers(&row, 0).zip(numbers(&row, 1)).ok_or_else(wrong)?;
+    let mut answers = vec![None; versions.len()];
+    for (index, position) in indexes.into_iter().zip(positions) {
+        let answer = usize::try_from(index)
+            .ok()
+            .and_then(|index| answers.get_mut(index));
+        *answer.ok_or_else(wrong)? = Some(position_of(position));
+    }
+    Ok(answers)
+}
 
 /// Runs one of these queries.
 pub(super) async fn bundle(

@@ -340,6 +340,10 @@ pub async fn streams_are_in_order(backend: &dyn Backend) {
         assert_eq!((last.aggregate_id, last.sequence), (id, 12));
     }
     assert!(store.streams(&[]).await.unwrap().is_empty());
+    let asked = [(b, 3), (unknown, 1), (a, 12), (a, 13), (b, 0), (b, 3)];
+    let found = store.positions_of(&asked).await.unwrap();
+    assert_eq!(found, [Some(5), None, Some(22), None, None, Some(5)]);
+    assert!(store.positions_of(&[]).await.unwrap().is_empty());
 }
 
 /// Entries of a type that is no record are found by it, in order.

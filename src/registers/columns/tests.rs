@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::builder::RowBuilder;
 use super::*;
 use crate::model::cell::{Decimal, Fen, Slug};
 use crate::model::code::{

@@ -25,7 +25,7 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::ChunkReader;
 
-use super::super::segment::failed;
+use super::super::file::failed;
 
 /// A file of the registers is not the one that was pinned.
 #[derive(Debug, Clone, thiserror::Error)]

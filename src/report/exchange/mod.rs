@@ -136,10 +136,10 @@ impl DataSet {
     pub fn of(reports: &[HalfYearReport]) -> Option<Self> {
         let first = reports.first()?;
         Some(Self {
-            origin: first.origin.clone(),
-            position: first.position,
-            recorded_at: first.recorded_at,
-            simulated_clock: first.simulated_clock,
+            origin: first.head.origin.clone(),
+            position: first.head.position,
+            recorded_at: first.head.recorded_at,
+            simulated_clock: first.head.simulated_clock,
             lines: reports.iter().flat_map(lines).collect(),
         })
     }
@@ -215,8 +215,8 @@ impl Line {
 
 fn lines(report: &HalfYearReport) -> Vec<Line> {
     let line = |element: &str| Line {
-        office: report.office.code,
-        period: report.period,
+        office: report.head.office.code,
+        period: report.head.period,
         element: element.to_owned(),
         value: None,
         numerator: None,
