@@ -109,7 +109,7 @@ pub enum FindingStep {
 
 impl App {
     fn details_file(&self) -> PathBuf {
-        self.folder().join(DETAILS)
+        self.folder.join(DETAILS)
     }
 
     /// Keeps the details of a run for lists.

@@ -222,7 +222,7 @@ pub struct Case<'a> {
     /// The current row.
     pub row: &'a RegisterRow,
     /// The sealed value of that name, opened.
-    pub sealed: &'a dyn Fn(&str) -> Option<String>,
+    pub sealed: &'a dyn Fn(&str) -> Option<&'a str>,
     /// The token of a pregnancy loss.
     pub woman: Option<[u8; 16]>,
 }
@@ -231,7 +231,7 @@ impl Case<'_> {
     fn text(&self, name: &str) -> Option<String> {
         match self.row.fields.get(name) {
             Some(value) => Some(value.to_string()),
-            None => (self.sealed)(name),
+            None => (self.sealed)(name).map(str::to_owned),
         }
     }
 
@@ -239,7 +239,7 @@ impl Case<'_> {
         match self.row.fields.get(name) {
             Some(Value::Date(date)) => Some(date),
             Some(_) => None,
-            None => parse_date(&(self.sealed)(name)?),
+            None => parse_date((self.sealed)(name)?),
         }
     }
 

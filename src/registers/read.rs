@@ -6,7 +6,7 @@
 //! influence on what is given. These functions read files and compute; call them where a thread
 //! may block.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
