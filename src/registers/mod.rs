@@ -10,7 +10,7 @@
 //! tail; when the tail has reached the end of a segment, [`segment`] writes it to a file;
 //! `succession` knows what it supersedes; [`read`] gives it back from the tail or the file;
 //! [`changes`] tells two moments apart; [`sql`] answers questions; [`check`] compares it with a
-//! fresh fold. [`status`] says how much there is of all that.
+//! fresh fold; [`status`] says how much there is of all that.
 
 pub mod changes;
 pub mod check;
@@ -147,7 +147,7 @@ pub type Result<T> = std::result::Result<T, RegisterError>;
 
 /// The registers of one ledger in one folder, which no other process uses at the same time.
 pub struct Registers {
-    folder: Folder,
+    folder: Arc<Folder>,
     ledger_id: Uuid,
     store: Arc<dyn Store>,
     segment_events: u64,
@@ -202,7 +202,7 @@ impl Registers {
         store: Arc<dyn Store>,
         segment_events: u64,
     ) -> Result<Self> {
-        let folder = Folder::new(folder);
+        let folder = Arc::new(Folder::new(folder));
         let (ahead, damaged) = segment::find(&folder, ledger_id, segment_events)?;
         let mut registers = Self {
             folder,
@@ -266,7 +266,7 @@ impl Registers {
         std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
         drop(filling);
         finish_swap(self.folder.path())?;
-        rebuilt.folder.moved_to(self.folder.path());
+        rebuilt.folder = Arc::new(rebuilt.folder.moved_to(self.folder.path()));
         *self = rebuilt;
         Ok(done)
     }

@@ -3,7 +3,7 @@
 //! What comes in: open registers, which are pinned ([`Pinned`]), a size, that is, the number of
 //! entries that count, and the text of a query. What goes out: columns of rows. What may fail: a
 //! text that is no query or asks for what is not there, which says where; a query that would
-//! change something; registers that were rebuilt meanwhile ([`SqlError`]). What must stay true: a
+//! change something; files that were changed meanwhile ([`SqlError`]). What must stay true: a
 //! session answers as of its size, however the ledger grows; nothing can be written and no other
 //! file be read; registers hold no sealed field, so no query can show one.
 //!
@@ -13,8 +13,8 @@
 //!
 //! ```text
 //! births          [table]       what is current as of a size, in the types of SQL
-//!   superseded    [superseded]  found once for all sizes: which row has a later version, and where
-//!   versions      [versions]    all rows: Parquet files and tail
+//!   superseded    [holding]     for all sizes: which row has a later version, and where
+//!   versions      [versions]    all rows: Parquet files, and what is in memory
 //!     files       [files]       exactly the files that were pinned
 //! ```
 
@@ -22,9 +22,9 @@ pub mod cells;
 mod engine;
 mod error;
 mod files;
+mod holding;
 mod offices;
 mod record_id;
-mod superseded;
 mod table;
 mod versions;
 
@@ -43,7 +43,8 @@ use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
 use futures_util::TryStreamExt;
 
 pub use self::error::SqlError;
-pub use self::files::Replaced;
+pub use self::files::Changed;
+use self::holding::Superseded;
 use self::offices::{OFFICES, offices};
 pub use self::table::SUPERSEDED_AT;
 use self::table::{RegisterTable, Rows};
@@ -60,6 +61,7 @@ pub struct Pinned {
     size: u64,
     /// By kind, in their order.
     versions: Vec<(RecordKind, Arc<Versions>)>,
+    superseded: Arc<Superseded>,
     runtime: Arc<RuntimeEnv>,
 }
 
@@ -110,7 +112,7 @@ impl Pinned {
     /// Pins what the registers hold now.
     ///
     /// # Errors
-    /// When a file cannot be looked at, or the engine does not start.
+    /// When the engine does not start.
     pub fn of(registers: &Registers) -> Result<Self> {
         let mut versions = Vec::with_capacity(RecordKind::ALL.len());
         for kind in RecordKind::ALL {
@@ -119,6 +121,7 @@ impl Pinned {
         Ok(Self {
             size: registers.size(),
             versions,
+            superseded: Arc::new(Superseded::of(registers.succession.steps())),
             runtime: engine::runtime()?,
         })
     }
@@ -141,8 +144,9 @@ impl Pinned {
         let mut tables: Vec<(String, Arc<dyn TableProvider>)> = Vec::new();
         for (kind, versions) in &self.versions {
             let table = |rows| {
-                let versions = Arc::clone(versions);
-                Arc::new(RegisterTable::new(versions, self.size, size, rows))
+                let (versions, superseded) = (Arc::clone(versions), Arc::clone(&self.superseded));
+                let table = RegisterTable::new(versions, superseded, self.size, size, rows);
+                Arc::new(table)
             };
             tables.push((kind.file().to_owned(), table(Rows::Current)));
             tables.push((format!("{}_history", kind.file()), table(Rows::History)));
@@ -150,7 +154,7 @@ impl Pinned {
         let batch = offices(directory).map_err(DataFusionError::from)?;
         let offices = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
         tables.push((OFFICES.to_owned(), Arc::new(offices)));
-        let context = engine::asking(Arc::clone(&self.runtime));
+        let context = engine::context(Arc::clone(&self.runtime));
         for (name, table) in &tables {
             context.register_table(name.as_str(), Arc::clone(table))?;
         }
@@ -227,7 +231,7 @@ impl Answer {
     /// The next rows; `None` at the end.
     ///
     /// # Errors
-    /// When a row cannot be computed, or a file was replaced.
+    /// When a row cannot be computed, or a file was changed.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         Ok(self.rows.try_next().await?)
     }

@@ -1,6 +1,5 @@
 //! How a register stands on the disk and in memory.
 
-use super::file::failed;
 use super::{Registers, Result};
 use crate::model::schema::RecordKind;
 
@@ -25,17 +24,20 @@ impl Registers {
     /// Looks at the register of a kind; with its digest, for which every row is read.
     ///
     /// # Errors
-    /// When a file is missing, or, for the digest, was damaged.
+    /// When a file was damaged, for the digest.
     pub fn status(&self, kind: RecordKind, with_digest: bool) -> Result<KindStatus> {
-        let files = self.files(kind);
-        let mut bytes = 0;
-        for path in &files {
-            let metadata = std::fs::metadata(path).map_err(failed("look at", path))?;
-            bytes += metadata.len();
+        let files = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.file(kind));
+        let (mut number, mut bytes) = (0, 0);
+        for (_, stated) in files {
+            number += 1;
+            bytes += stated.bytes;
         }
         Ok(KindStatus {
             kind,
-            files: files.len() as u64,
+            files: number,
             rows_in_files: self.rows_in_files(kind),
             bytes,
             rows_in_tail: self.tail(kind)?.num_rows() as u64,
@@ -45,7 +47,10 @@ impl Registers {
 
     /// Rows of a kind in all files.
     pub(super) fn rows_in_files(&self, kind: RecordKind) -> u64 {
-        let files = self.segments.iter().filter_map(|segment| segment.file(kind));
+        let files = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.file(kind));
         files.map(|(_, stated)| stated.rows).sum()
     }
 }

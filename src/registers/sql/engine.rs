@@ -37,31 +37,18 @@ pub(super) fn runtime() -> Result<Arc<RuntimeEnv>> {
     Ok(runtime)
 }
 
-fn config() -> SessionConfig {
+/// For queries that people and rules bring.
+pub(super) fn context(runtime: Arc<RuntimeEnv>) -> SessionContext {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    SessionConfig::new()
+    let mut config = SessionConfig::new()
         .with_target_partitions(cores)
         .with_information_schema(true)
-        .with_default_catalog_and_schema(CATALOG, SCHEMA)
-}
-
-/// For queries that people and rules bring.
-pub(super) fn asking(runtime: Arc<RuntimeEnv>) -> SessionContext {
-    let mut config = config();
+        .with_default_catalog_and_schema(CATALOG, SCHEMA);
     let options = config.options_mut();
     // Errors point into the text.
     options.sql_parser.collect_spans = true;
     // A hash join cannot go to temporary files; of what is joined here, either side can be large.
     options.optimizer.prefer_hash_join = false;
-    context(config, runtime)
-}
-
-/// For joins of a large register with a few of its rows.
-pub(super) fn finding(runtime: Arc<RuntimeEnv>) -> SessionContext {
-    context(config(), runtime)
-}
-
-fn context(config: SessionConfig, runtime: Arc<RuntimeEnv>) -> SessionContext {
     let state = SessionStateBuilder::new_with_default_features()
         .with_config(config)
         .with_runtime_env(runtime)

@@ -6,7 +6,7 @@ use datafusion::common::Diagnostic;
 use datafusion::error::DataFusionError;
 use datafusion::sql::sqlparser::parser::ParserError;
 
-use super::files::Replaced;
+use super::files::Changed;
 use crate::registers::RegisterError;
 
 /// Why a query is not answered.
@@ -41,7 +41,7 @@ pub enum SqlError {
     Memory(String),
     /// A file of the registers is not the one it was.
     #[error(transparent)]
-    Replaced(#[from] Replaced),
+    Changed(#[from] Changed),
     /// The registers cannot be read.
     #[error(transparent)]
     Registers(#[from] RegisterError),
@@ -68,8 +68,8 @@ impl SqlError {
 
 impl From<DataFusionError> for SqlError {
     fn from(error: DataFusionError) -> Self {
-        if let Some(replaced) = replaced(&error) {
-            return Self::Replaced(replaced);
+        if let Some(changed) = changed(&error) {
+            return Self::Changed(changed);
         }
         if let Some(diagnostic) = error.diagnostic()
             && let Some(located) = at_span(diagnostic)
@@ -89,11 +89,11 @@ impl From<DataFusionError> for SqlError {
 }
 
 /// The error of [`super::files`], however deep the engine has put it.
-fn replaced(error: &DataFusionError) -> Option<Replaced> {
+fn changed(error: &DataFusionError) -> Option<Changed> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(replaced) = error.downcast_ref() {
-            return Some(Replaced::clone(replaced));
+        if let Some(changed) = error.downcast_ref() {
+            return Some(Changed::clone(changed));
         }
         cause = match error.downcast_ref() {
             Some(DataFusionError::Shared(shared)) => Some(shared.as_ref()),

@@ -1,16 +1,15 @@
 //! The files of a register as they were when it was pinned, and the way of the query engine to
 //! them.
 //!
-//! What comes in: the segments of open registers, whose digests were checked when they were
-//! opened. What goes out: bytes of exactly these files. What may fail: a file that was replaced or
-//! changed since, as by a rebuild ([`Replaced`]). What must stay true: rows of two states of the
-//! registers never meet in one answer; the engine gets no other file than these.
+//! What comes in: what the manifests of open registers say of their files. What goes out: bytes of
+//! exactly these files. What may fail: a file that is not what was stated of it any more
+//! ([`Changed`]). What must stay true: rows of two states of the registers never meet in one answer,
+//! also when they are rebuilt meanwhile; the engine gets no other file than these.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
@@ -25,92 +24,49 @@ use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::reader::ChunkReader;
 
-use super::super::file::failed;
+use crate::registers::file::{Fault, Folder, Stated};
 
-/// A file of the registers is not the one that was pinned.
+/// A file of the registers is not what it was when they were opened.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error(
-    "{path} was replaced while the registers were being queried, as a rebuild does; run the query again"
+    "a file of the registers is not what it was when they were opened: {0}; run the query again"
 )]
-pub struct Replaced {
-    /// Which file.
-    pub path: String,
-}
-
-/// What tells one file from another that took its name. Files of registers are never written in
-/// place: a new one is renamed over the old one and so is another file to the system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Identity {
-    bytes: u64,
-    modified: Option<SystemTime>,
-    /// Device and number, where files have numbers.
-    number: Option<(u64, u64)>,
-}
-
-impl Identity {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let number = {
-            use std::os::unix::fs::MetadataExt;
-            Some((metadata.dev(), metadata.ino()))
-        };
-        #[cfg(not(unix))]
-        let number = None;
-        Self {
-            bytes: metadata.len(),
-            modified: metadata.modified().ok(),
-            number,
-        }
-    }
-}
+pub struct Changed(pub Fault);
 
 /// One Parquet file of a register, pinned.
 #[derive(Debug)]
 pub(super) struct PinnedFile {
+    folder: Arc<Folder>,
+    /// Within the folder.
     path: PathBuf,
-    identity: Identity,
+    stated: Stated,
     /// What its footer says; read once for all queries.
     footer: OnceLock<Arc<ParquetMetaData>>,
 }
 
 impl PinnedFile {
-    /// Pins the file that is there now.
-    ///
-    /// # Errors
-    /// When it cannot be looked at.
-    pub(super) fn new(path: PathBuf) -> super::super::Result<Self> {
-        let metadata = std::fs::metadata(&path).map_err(failed("look at", &path))?;
-        Ok(Self {
-            identity: Identity::of(&metadata),
+    /// The file of this path, as stated.
+    pub(super) fn new(folder: &Arc<Folder>, path: PathBuf, stated: &Stated) -> Self {
+        Self {
+            folder: Arc::clone(folder),
             path,
+            stated: stated.clone(),
             footer: OnceLock::new(),
-        })
+        }
     }
 
-    /// Size of the file.
     pub(super) const fn bytes(&self) -> u64 {
-        self.identity.bytes
+        self.stated.bytes
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens the file, if it is still the one that was pinned. What is open stays what it is.
+    /// Opens the file, if it is what was stated. What is open stays what it is.
     fn open(&self) -> ParquetResult<File> {
-        let replaced = || {
-            let path = self.path.display().to_string();
-            ParquetError::External(Box::new(Replaced { path }))
-        };
-        let file = match File::open(&self.path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(replaced()),
-            opened => opened?,
-        };
-        if Identity::of(&file.metadata()?) == self.identity {
-            Ok(file)
-        } else {
-            Err(replaced())
-        }
+        let opened = self.folder.open(&self.path, &self.stated);
+        opened.map_err(|fault| ParquetError::External(Box::new(Changed(fault))))
     }
 
     fn footer(&self, file: &File) -> ParquetResult<Arc<ParquetMetaData>> {
@@ -124,7 +80,7 @@ impl PinnedFile {
 }
 
 /// Gives the engine readers of pinned files. It names a file by its path, but gets the file that
-/// the path is attached to.
+/// is attached to the path.
 #[derive(Debug)]
 pub(super) struct PinnedFiles;
 

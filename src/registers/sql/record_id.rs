@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use arrow_array::Array;
 use arrow_array::builder::StringViewBuilder;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;

@@ -2,7 +2,7 @@
 //!
 //! What comes in: a pinned register and a size. What goes out: tables with the columns of the
 //! register in types that are at home in SQL: ids as text, numbers as 64-bit integers, dates,
-//! moments in UTC, words as text. What may fail: a file that was replaced. What must stay true:
+//! moments in UTC, words as text. What may fail: a file that was changed. What must stay true:
 //! rows at or after the size have no influence; a query that filters, or wants few columns, reads
 //! no more than it would from the files themselves.
 
@@ -13,15 +13,14 @@ use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{
     Expr, LogicalPlanBuilder, ScalarUDF, TableProviderFilterPushDown, TableType, cast,
 };
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{col, lit};
 
+use super::holding::{Superseded, SupersededAt};
 use super::record_id::IdText;
-use super::superseded::SupersededAt;
 use super::versions::Versions;
 use crate::registers::row::Change;
 
@@ -41,6 +40,7 @@ pub(super) enum Rows {
 #[derive(Debug)]
 pub(super) struct RegisterTable {
     versions: Arc<Versions>,
+    superseded: Arc<Superseded>,
     /// Whether the size is less than what the register holds.
     is_past: bool,
     size: u64,
@@ -49,7 +49,14 @@ pub(super) struct RegisterTable {
 }
 
 impl RegisterTable {
-    pub(super) fn new(versions: Arc<Versions>, known: u64, size: u64, rows: Rows) -> Self {
+    /// `known` is how many entries the registers know.
+    pub(super) fn new(
+        versions: Arc<Versions>,
+        superseded: Arc<Superseded>,
+        known: u64,
+        size: u64,
+        rows: Rows,
+    ) -> Self {
         let columns = versions.schema();
         let mut fields: Vec<Field> = columns.fields().iter().map(|f| shown(f)).collect();
         if rows == Rows::History {
@@ -57,6 +64,7 @@ impl RegisterTable {
         }
         Self {
             versions,
+            superseded,
             is_past: size < known,
             size,
             rows,
@@ -65,13 +73,13 @@ impl RegisterTable {
     }
 
     /// The rows of the table as a plan over all versions.
-    async fn plan(&self, runtime: &Arc<RuntimeEnv>) -> Result<LogicalPlanBuilder> {
+    fn plan(&self) -> Result<LogicalPlanBuilder> {
         let source = provider_as_source(Arc::<Versions>::clone(&self.versions));
         let mut plan = LogicalPlanBuilder::scan("versions", source, None)?;
         if self.is_past {
             plan = plan.filter(col("position").lt(lit(self.size)))?;
         }
-        let superseded = self.versions.superseded(runtime).await?;
+        let superseded = Arc::clone(&self.superseded);
         let at = ScalarUDF::from(SupersededAt::as_of(superseded, self.size));
         let at = at.call(vec![col("position")]);
         let mut columns: Vec<Expr> = Vec::with_capacity(self.schema.fields().len());
@@ -131,7 +139,7 @@ impl TableProvider for RegisterTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut plan = self.plan(state.runtime_env()).await?;
+        let mut plan = self.plan()?;
         if let Some(filter) = filters.iter().cloned().reduce(Expr::and) {
             plan = plan.filter(filter)?;
         }

@@ -1,9 +1,8 @@
 //! Every row of a register, as the query engine scans it: the Parquet files and the tail.
 //!
 //! What comes in: open registers. What goes out: a table of all versions of all records of a kind,
-//! with the columns of the files. What may fail: a file that was replaced. What must stay true: it
-//! holds what the registers held when they were pinned, and in a plan it costs nothing but to be
-//! read.
+//! with the columns of the files. What may fail: a file that was changed. What must stay true: it
+//! holds what the registers held when they were pinned.
 
 use std::sync::Arc;
 
@@ -20,16 +19,13 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Pa
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
-use tokio::sync::OnceCell;
 
 use super::super::columns::schema;
 use super::super::{RegisterError, Registers};
 use super::files::{PinnedFile, PinnedFiles};
-use super::superseded::Superseded;
 use crate::model::schema::RecordKind;
 
 /// Where the engine believes the files to be. There is nothing there: [`PinnedFiles`] reads.
@@ -42,8 +38,6 @@ pub(super) struct Versions {
     files: Vec<Arc<PinnedFile>>,
     rows_in_files: usize,
     tail: RecordBatch,
-    /// Found when it is first asked for.
-    superseded: OnceCell<Arc<Superseded>>,
 }
 
 /// The columns of a register with text as views: most words repeat, and a view of a word in a
@@ -63,16 +57,17 @@ impl Versions {
     /// Pins the register of a kind.
     ///
     /// # Errors
-    /// When a file cannot be looked at, or the tail does not make a batch.
+    /// When what is in memory does not make a batch, which would be an error of this program.
     pub(super) fn of(
         registers: &Registers,
         kind: RecordKind,
     ) -> std::result::Result<Self, RegisterError> {
         let schema = viewed(&schema(kind));
-        let mut files = Vec::new();
-        for path in registers.files(kind) {
-            files.push(Arc::new(PinnedFile::new(path)?));
-        }
+        let stated = registers.segments.iter();
+        let stated = stated.filter_map(|segment| segment.file(kind));
+        let files = stated
+            .map(|(path, stated)| Arc::new(PinnedFile::new(&registers.folder, path, stated)))
+            .collect();
         let tail = registers.tail(kind)?;
         let columns = tail.columns().iter().zip(schema.fields());
         let columns = columns.map(|(column, field)| cast(column, field.data_type()));
@@ -83,23 +78,7 @@ impl Versions {
             files,
             rows_in_files: usize::try_from(registers.rows_in_files(kind)).unwrap_or(usize::MAX),
             tail: tail.map_err(super::super::columns::ColumnError::from)?,
-            superseded: OnceCell::new(),
         })
-    }
-
-    /// Which of these rows a later one supersedes.
-    ///
-    /// # Errors
-    /// When a file was replaced.
-    pub(super) async fn superseded(
-        self: &Arc<Self>,
-        runtime: &Arc<RuntimeEnv>,
-    ) -> Result<Arc<Superseded>> {
-        let found = self.superseded.get_or_try_init(async || {
-            let found = Superseded::find(Arc::clone(self), Arc::clone(runtime)).await?;
-            Ok(Arc::new(found))
-        });
-        found.await.cloned()
     }
 
     /// A scan of the files, in as many parts as can run at once.

@@ -275,21 +275,30 @@ async fn a_session_stays_as_it_was_while_the_ledger_grows() {
 }
 
 #[tokio::test]
-async fn a_rebuild_under_a_session_is_said_and_never_mixed() {
-    let (folder, store, mut registers) = told().await;
+async fn a_file_that_changes_under_a_session_is_said_and_never_mixed() {
+    let (folder, _store, mut registers) = told().await;
     let session = registers.sql_session(10, &none()).unwrap();
-    let query = "SELECT count(*) FROM births";
-    assert_eq!(asked(&session, query).await, [["2"]]);
+    let query = "SELECT count(*), sum(weight_g) FROM births";
+    let answer = asked(&session, query).await;
+    assert_eq!(answer, [["2", "6302"]]);
+    // A rebuild gives the same files again, so the session goes on.
     registers.rebuild().await.unwrap();
-    let replaced = error(&session, query).await;
-    assert!(matches!(replaced, SqlError::Replaced(_)), "{replaced:?}");
-    assert!(!replaced.is_of_the_query());
-    let again = registers.sql_session(10, &none()).unwrap();
-    assert_eq!(asked(&again, query).await, [["2"]]);
-    std::fs::remove_file(birth_file(folder.path())).unwrap();
-    let removed = error(&again, query).await;
-    assert!(matches!(removed, SqlError::Replaced(_)), "{removed:?}");
-    assert_eq!(store.current(RecordKind::Birth, 10).len(), 2);
+    assert_eq!(asked(&session, query).await, answer);
+    let file = birth_file(folder.path());
+    let whole = std::fs::read(&file).unwrap();
+    change_file(&file, |bytes| {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+    });
+    let changed = error(&session, query).await;
+    assert!(matches!(changed, SqlError::Changed(_)), "{changed:?}");
+    assert!(changed.to_string().contains("birth/00000000.parquet"));
+    assert!(!changed.is_of_the_query());
+    std::fs::remove_file(&file).unwrap();
+    let removed = error(&session, query).await;
+    assert!(matches!(removed, SqlError::Changed(_)), "{removed:?}");
+    std::fs::write(&file, whole).unwrap();
+    assert_eq!(asked(&session, query).await, answer);
 }
 
 #[tokio::test]

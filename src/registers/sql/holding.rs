@@ -1,82 +1,43 @@
-//! Which rows a later one supersedes, and where that stands.
+//! Which rows hold, and where the others are superseded, for the engine.
 //!
-//! What comes in: all rows of a register. What goes out: for each superseded row the position of
-//! the one that supersedes it, from which follows what was current as of any position. What may
-//! fail: a file that was replaced. What must stay true: a row (record, version) is superseded by
-//! the row (record, version + 1) and by no other, so this is found once for all moments: as of a
-//! size, a row is superseded when the position of its successor is smaller.
+//! What comes in: the steps that the registers keep of rows that follow others. What goes out: for
+//! a position, where the row there is superseded, if it is as of a size. What may fail: nothing.
+//! What must stay true: it is the same for all registers and all sizes; a row is superseded as of
+//! a size when the position of its successor is smaller.
 //!
-//! Corrections and voids are a small part of all rows. So what is kept is small, and what has to
-//! be looked at for most rows is one bit.
+//! Corrections and withdrawals are a small part of all rows. So what is kept is small, and what
+//! has to be looked at for most rows is one bit.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use arrow_array::Int64Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
-use arrow_array::{Array, Int64Array};
 use arrow_schema::DataType;
-use datafusion::common::JoinType;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::logical_expr::{
     ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility,
 };
-use datafusion::prelude::{col, lit};
-use futures_util::TryStreamExt;
 
-use super::engine::finding;
-use super::versions::Versions;
 use crate::model::id::Position;
+use crate::registers::succession::Step;
 
 /// Superseded rows by position.
 #[derive(Debug, Default)]
 pub(super) struct Superseded {
-    /// One bit for each position of the log.
+    /// One bit for each position of the log, up to the last that is set.
     bits: Vec<u64>,
     /// Positions that are superseded, and where; ascending.
     pairs: Vec<(Position, Position)>,
 }
 
 impl Superseded {
-    /// Looks through a register: the few rows that are not the first of their record, joined with
-    /// all rows.
-    ///
-    /// # Errors
-    /// When a file was replaced.
-    pub(super) async fn find(versions: Arc<Versions>, runtime: Arc<RuntimeEnv>) -> Result<Self> {
-        let context = finding(runtime);
-        let rows = context.read_table(versions)?;
-        let later = rows
-            .clone()
-            .filter(col("version").gt(lit(1_u64)))?
-            .select(vec![
-                col("record_id").alias("of_record"),
-                (col("version") - lit(1_u64)).alias("before"),
-                col("position").alias("at"),
-            ])?;
-        let columns = ["record_id", "version"];
-        let mut found = later
-            .join(
-                rows.select_columns(&["record_id", "version", "position"])?,
-                JoinType::Inner,
-                &["of_record", "before"],
-                &columns,
-                None,
-            )?
-            .select_columns(&["position", "at"])?
-            .execute_stream()
-            .await?;
-        let mut pairs = Vec::new();
-        while let Some(batch) = found.try_next().await? {
-            let column = |index: usize| batch.column(index).as_primitive::<UInt64Type>();
-            let (positions, later) = (column(0).values(), column(1).values());
-            pairs.extend(positions.iter().copied().zip(later.iter().copied()));
-        }
-        Ok(Self::of(pairs))
-    }
-
-    fn of(mut pairs: Vec<(Position, Position)>) -> Self {
+    /// From all steps of the registers.
+    pub(super) fn of(steps: &[Step]) -> Self {
+        let pairs = steps.iter();
+        let pairs = pairs.filter_map(|step| Some((step.before?, step.position)));
+        let mut pairs: Vec<_> = pairs.collect();
         pairs.sort_unstable();
         let words = pairs.last().map_or(0, |(last, _)| word(*last) + 1);
         let mut bits = vec![0; words];
@@ -153,7 +114,7 @@ impl ScalarUDFImpl for SupersededAt {
         let positions = positions.as_primitive::<UInt64Type>();
         let later = positions.iter().map(|position| {
             let later = self.superseded.at(position?)?;
-            // Positions fit: a log of more has never been written.
+            // Positions fit: no log has more than 2^63 entries.
             i64::try_from(later).ok().filter(|_| later < self.size)
         });
         Ok(ColumnarValue::Array(Arc::new(
