@@ -168,6 +168,7 @@ async fn every_step_of_a_replay_is_the_report_of_that_moment() {
             every: Some(every),
             office: Some(office(of)),
             period: asked,
+            targets: Targets::default(),
         };
         let mut replay = Replay::start(&scene.app, &options).await.unwrap();
         let (mut end, mut steps) = (from, 0);
@@ -324,9 +325,16 @@ async fn a_search_by_halves_finds_what_a_linear_scan_finds() {
     ] {
         let rule = Rule::parse(text).unwrap();
         let asked = Some(period("2013"));
-        let mut condition = RuleCondition::new(&app, rule, Some(office(of)), asked, size)
-            .await
-            .unwrap();
+        let mut condition = RuleCondition::new(
+            &app,
+            rule,
+            Some(office(of)),
+            asked,
+            size,
+            Targets::default(),
+        )
+        .await
+        .unwrap();
         let found = bisect(&app, &mut condition, 0, size).await.unwrap();
         let every = Every::Entries(1);
         let (ends, all, evaluations) = turns(&app, &mut condition, 0, size, every).await.unwrap();
@@ -465,7 +473,7 @@ async fn a_condition_that_turns_often_is_told_from_one_that_turns_once() {
     let (asked, county) = (Some(period("2013")), Some(office(COUNTY)));
     let condition = async |text: &str| {
         let rule = Rule::parse(text).unwrap();
-        RuleCondition::new(&app, rule, county, asked, size)
+        RuleCondition::new(&app, rule, county, asked, size, Targets::default())
             .await
             .unwrap()
     };

@@ -17,6 +17,7 @@ pub mod importing;
 pub mod keys;
 pub mod late;
 pub mod periods;
+pub mod plan;
 pub mod proofs;
 pub mod reading;
 pub mod records;

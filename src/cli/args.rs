@@ -133,7 +133,7 @@ pub enum Command {
     History(super::history::History),
     /// Make a report.
     #[command(
-        after_help = "Example:\n  vitaledger report half-year --office 990101100001 --period 2014-H1"
+        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report targets --office 990101100000 --period 2014-H1"
     )]
     Report {
         /// Which report.
@@ -434,6 +434,16 @@ pub enum Report {
         after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
     )]
     HalfYear(HalfYear),
+    /// A period month by month, with the limits within which chance alone keeps a month.
+    #[command(
+        after_help = "Examples:\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report monthly --office 990101100000 --period 2014S --format html --lang zh > months.html\n\nThe limits of a month come from the other months of the period that are over. A month outside\nthem is a question to the office and no finding."
+    )]
+    Monthly(super::report::Monthly),
+    /// Plan against reality: every target with value, verdict and gap, and each office below.
+    #[command(
+        after_help = "Examples:\n  vitaledger report targets --office 990101100000 --period 2014-H1\n  vitaledger report targets --print-file > targets.json      # edit it, then:\n  vitaledger report targets --office 990101100000 --period 2014-H1 --targets targets.json\n\nIn the ledger's folder, targets.json holds for every command. A figure that only an office\nreports is quoted and never held against a target."
+    )]
+    Targets(super::report::PlanReport),
 }
 
 /// The form of a report.
@@ -469,6 +479,12 @@ pub struct HalfYear {
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
+    /// What indicators are held against.
+    #[command(flatten)]
+    pub plan: super::plan::Plan,
 }
 
 /// Arguments of `verify`.

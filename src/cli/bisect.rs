@@ -6,6 +6,7 @@ use serde_json::json;
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::replay::every;
 use crate::app::history::{
     Bisection, Condition, Ends, Evaluation, QueryCondition, RuleCondition, Turn, bisect, turns,
@@ -40,6 +41,8 @@ pub struct Bisect {
     /// entries, and list every change.
     #[arg(long, value_name = "STEP")]
     every: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Searches.
@@ -73,7 +76,8 @@ async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppErro
     let rule = Rule::parse(&args.rule).map_err(|error| AppError::Usage(error.to_string()))?;
     let office = args.office.as_deref().map(office_code).transpose()?;
     let period = args.period.as_deref().map(period_of).transpose()?;
-    let mut condition = RuleCondition::new(app, rule, office, period, to).await?;
+    let targets = args.plan.read(app)?;
+    let mut condition = RuleCondition::new(app, rule, office, period, to, targets).await?;
     subject["office"] = json!(condition.office);
     subject["period"] = json!(condition.period);
     if !output.json {

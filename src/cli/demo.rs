@@ -3,6 +3,8 @@
 use super::args::{Demo, Form};
 use super::importing;
 use super::output::Output;
+use super::plan::Plan;
+use super::report::{Asked, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
 use crate::intake::ImportOptions;
@@ -108,7 +110,15 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
     // After the last monthly returns, which leave on 1 and 3 July.
     let size = app.size_at(crate::app::reading::AsOf::Head).await?;
     let form = if output.json { Form::Json } else { Form::Text };
-    let text = super::report::render(app, office, period, size, form, output).await?;
+    let asked = Asked {
+        office,
+        period,
+        size,
+        form,
+        public: Public::default(),
+        plan: Plan::default(),
+    };
+    let text = super::report::render(app, asked, output).await?;
     output.raw(&text)
 }
 

@@ -5,6 +5,7 @@ use clap::Args;
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use crate::app::history::DiffOptions;
 use crate::app::{App, AppError};
 use crate::history::text::{Form, difference};
@@ -39,6 +40,8 @@ pub struct Diff {
     /// Markdown.
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 fn kind(text: &str) -> Result<RecordKind, AppError> {
@@ -63,6 +66,7 @@ async fn tell(app: &App, args: &Diff, output: &Output) -> Result<String, AppErro
         office: args.office.as_deref().map(office_code).transpose()?,
         kind: args.kind.as_deref().map(kind).transpose()?,
         period: args.period.as_deref().map(period_of).transpose()?,
+        targets: args.plan.read(app)?,
     };
     let (from, to) = (
         app.size_named(&args.from).await?,

@@ -9,6 +9,7 @@ use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
 use crate::app::error::failed;
 use crate::app::reading::{office_of_row, read_at_most};
@@ -35,7 +36,7 @@ pub enum Export {
     Registers(ExportRegisters),
     /// Counts and indicators of offices and periods.
     #[command(
-        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are not suppressed: not for publication."
+        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are in it, and it is not\nfor publication, unless --publish is given."
     )]
     Indicators(ExportIndicators),
 }
@@ -109,6 +110,11 @@ pub struct ExportIndicators {
     /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
     #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Exports.
@@ -136,7 +142,10 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         None => Names::default(),
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let set = app.figures(office, args.each, &periods, size).await?;
+    let targets = args.plan.read(app)?;
+    let public = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, public);
+    let set = set.await?;
     let options = Options {
         names,
         complete: args.complete,

@@ -23,6 +23,7 @@ mod log;
 mod new_file;
 mod output;
 mod period;
+mod plan;
 mod proofs;
 mod record;
 mod register_files;

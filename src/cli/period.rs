@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::log::office_code;
 use super::output::Output;
+use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::periods::{CloseAt, PeriodFilter, PeriodStatus};
 use crate::app::restatements::{Cause, Reason, Restatement};
@@ -127,6 +128,8 @@ pub struct Restatements {
     /// What for; sealed.
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Reads a period from an argument.
@@ -316,7 +319,9 @@ fn list(app: &App, status: &[PeriodStatus], output: &Output) {
 async fn restatements(app: &App, args: &Restatements, output: &Output) -> Result<(), AppError> {
     let (office, period) = args.which.read()?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let mut found = app.restatement(office, period, args.close, size).await?;
+    let targets = args.plan.read(app)?;
+    let found = app.restatement(office, period, args.close, size, &targets);
+    let mut found = found.await?;
     if args.unseal {
         let purpose = args.purpose.as_deref().unwrap_or_default();
         let position = app.unseal_reasons(&mut found, purpose).await?;

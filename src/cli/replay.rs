@@ -11,6 +11,7 @@ use console::{Style, Term};
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use crate::app::history::{Replay as Playing, ReplayOptions, ReplayStep};
 use crate::app::{App, AppError};
 use crate::history::numbers::Numbers;
@@ -45,6 +46,8 @@ pub struct Replay {
     /// reported, so that the numbers begin anew with the year.
     #[arg(long, value_name = "PERIOD")]
     period: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Reads `--every`.
@@ -80,6 +83,7 @@ async fn replay(app: &App, args: &Replay, output: &Output) -> Result<(), AppErro
         every: args.every.as_deref().map(every).transpose()?,
         office: args.office.as_deref().map(office_code).transpose()?,
         period: args.period.as_deref().map(period_of).transpose()?,
+        targets: args.plan.read(app)?,
     };
     let mut playing = Playing::start(app, &options).await?;
     if output.json || !std::io::stdout().is_terminal() {

@@ -7,21 +7,20 @@
 //! true: the same snapshot gives the same report; nothing is read from a clock; the report says
 //! which position it is as of, whether the clock is simulated, and what it cannot say.
 
-use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::ReportError;
-use super::render::{self, Format};
+use super::heading::Heading;
+use super::render::Format;
 use super::sheet::Sheet;
-use super::workbook;
+use crate::indicators::counted::Counted;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
+use crate::indicators::plan::PlanSource;
 use crate::indicators::targets::Targets;
-use crate::indicators::{DEFINITIONS, Indicator};
+use crate::indicators::{Indicator, evaluate_all};
 use crate::locale::{Bilingual, Language, Note, known_text, text};
-use crate::model::code::OfficeLevel;
-use crate::model::id::{OfficeCode, Position};
+use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::model::time::Timestamp;
 use crate::registers::snapshot::Snapshot;
 use crate::statistics::binomial::binomial_limits;
 use crate::statistics::rational::Rational;
@@ -37,19 +36,6 @@ pub const ACTIVITIES: [&str; 8] = [
     "association_event",
     "relief_visit",
 ];
-
-/// The office that a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReportedOffice {
-    /// Its 12 digits.
-    pub code: OfficeCode,
-    /// Its name.
-    pub name: Bilingual,
-    /// Its level.
-    pub level: OfficeLevel,
-    /// Offices below it that are counted with it.
-    pub offices_below: u64,
-}
 
 /// One counted figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,37 +77,14 @@ pub struct MonthLimits {
 /// What lies outside a limit by chance alone, at one side.
 const LIMIT_TAIL: f64 = 0.001_35;
 
-/// What a report is about, and what it rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Head {
-    /// The office.
-    pub office: ReportedOffice,
-    /// The period.
-    pub period: Period,
-    /// Its first day.
-    pub first_day: NaiveDate,
-    /// Its last day.
-    pub last_day: NaiveDate,
-    /// The last entry that is in it; absent when the ledger was empty.
-    pub position: Option<Position>,
-    /// When that entry was recorded.
-    pub recorded_at: Timestamp,
-    /// The log's origin.
-    pub origin: String,
-    /// Whether the ledger's clock is simulated.
-    pub simulated_clock: bool,
-    /// What a simulated clock means for the reader; absent on a measured one.
-    pub simulated_clock_note: Option<Bilingual>,
-}
-
 /// Everything that is known of an office for a period, as of a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HalfYearReport {
-    /// Name and version of this structure.
-    pub format: &'static str,
     /// What it is about.
     #[serde(flatten)]
-    pub head: Head,
+    pub head: Heading,
+    /// Where the targets are from.
+    pub plan: PlanSource,
     /// Counts.
     pub figures: Vec<Figure>,
     /// Quantities of activities by kind.
@@ -136,48 +99,6 @@ pub struct HalfYearReport {
     pub notes: Vec<Note>,
 }
 
-impl Head {
-    /// Of an office and a period, as of the snapshot's position.
-    ///
-    /// # Errors
-    /// When the office is not registered at that position.
-    pub fn of(
-        snapshot: &Snapshot,
-        office: OfficeCode,
-        period: Period,
-    ) -> Result<Self, ReportError> {
-        let known = snapshot
-            .offices
-            .get(office)
-            .ok_or(ReportError::UnknownOffice(office))?;
-        let all = snapshot.offices.all();
-        let within = all
-            .iter()
-            .filter(|other| snapshot.offices.is_within(other.code, office));
-        Ok(Self {
-            office: ReportedOffice {
-                code: office,
-                name: Bilingual {
-                    en: known.name(false).to_owned(),
-                    zh: known.name(true).to_owned(),
-                },
-                level: known.level,
-                offices_below: (within.count() as u64).saturating_sub(1),
-            },
-            period,
-            first_day: period.first_day(),
-            last_day: period.last_day(),
-            position: snapshot.position(),
-            recorded_at: snapshot.recorded_at,
-            origin: snapshot.origin.clone(),
-            simulated_clock: snapshot.simulated_clock,
-            simulated_clock_note: snapshot
-                .simulated_clock
-                .then(|| Bilingual::of("simulated-clock", &[])),
-        })
-    }
-}
-
 impl HalfYearReport {
     /// Builds the report of an office for a period from what was current at a position.
     ///
@@ -189,19 +110,16 @@ impl HalfYearReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let head = Head::of(snapshot, office, period)?;
+        let head = Heading::of("vitaledger-half-year/1", snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
-        let indicators = DEFINITIONS
-            .iter()
-            .map(|definition| definition.evaluate(&counts, targets))
-            .collect::<Result<Vec<_>, _>>()?;
+        let indicators = evaluate_all(&counts, targets)?;
         Ok(Self {
-            format: "vitaledger-half-year/1",
-            head,
+            plan: targets.source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(snapshot, &counts, &indicators),
+            notes: notes(&head, &counts, &indicators, &targets.source),
             births_by_month: months(period, &counts.months),
+            head,
             monthly_returns: counts.returns,
             indicators,
         })
@@ -215,7 +133,7 @@ impl HalfYearReport {
         if format == Format::Json {
             return Ok(serde_json::to_string_pretty(self)? + "\n");
         }
-        render::render(&Sheet::of(self), format, language)
+        Sheet::of(self).render(format, language)
     }
 
     /// Writes the report as an Excel workbook.
@@ -223,7 +141,7 @@ impl HalfYearReport {
     /// # Errors
     /// When the format cannot hold it.
     pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
-        workbook::write(&Sheet::of(self), language)
+        Sheet::of(self).workbook(language)
     }
 
     /// The figure of that name.
@@ -264,35 +182,23 @@ fn months(period: Period, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
 /// The counted figures, in the order of the report.
 #[must_use]
 pub fn figures(counts: &Counts) -> Vec<Figure> {
-    let figure = |id: &str, value: i128| Figure {
-        id: id.to_owned(),
-        title: Bilingual::of(&format!("figure-{id}"), &[]),
-        value,
-        remark: None,
-    };
-    let count = |id: &str, value: u64| figure(id, i128::from(value));
+    Counted::listed().map(|one| figure(counts, one)).collect()
+}
+
+/// One counted figure.
+#[must_use]
+pub fn figure(counts: &Counts, counted: Counted) -> Figure {
     let returns = &counts.returns;
     let received = (returns.received.to_string(), returns.expected.to_string());
-    vec![
-        count("households", counts.households),
-        figure("residents", counts.residents),
-        count("married_women_15_49", counts.married_women),
-        count("births", counts.births.total),
-        count("births_male", counts.births.boys),
-        count("births_female", counts.births.girls),
-        Figure {
-            remark: Some(Bilingual::of(
-                "returns-received",
-                &[("received", &received.0), ("expected", &received.1)],
-            )),
-            ..figure("births_in_returns", returns.births)
-        },
-        count("deaths", counts.deaths),
-        count("marriages", counts.marriages),
-        count("arrivals", counts.arrivals),
-        count("departures", counts.departures),
-        count("pregnancy_losses", counts.losses),
-    ]
+    Figure {
+        id: counted.id().to_owned(),
+        title: counted.title(),
+        value: counts.get(counted),
+        remark: counted.is_returned().then(|| {
+            let args = [("received", received.0.as_str()), ("expected", &received.1)];
+            Bilingual::of("returns-received", &args)
+        }),
+    }
 }
 
 /// The activities: those of [`ACTIVITIES`], then other kinds by name.
@@ -320,30 +226,36 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
         .collect()
 }
 
-fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<Note> {
+fn notes(
+    head: &Heading,
+    counts: &Counts,
+    indicators: &[Indicator],
+    plan: &PlanSource,
+) -> Vec<Note> {
     let mut notes = Vec::new();
-    if snapshot.recorded_at.date() < counts.period.last_day() {
-        notes.push(Note::dated("before_the_end", snapshot.recorded_at.date()));
-    }
+    notes.extend(head.before_the_end());
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;
-    if sent && returns.births != i128::from(counts.births.total) {
+    let births = counts.count_of(Counted::Births);
+    if sent && returns.births != i128::from(births) {
         notes.push(Note::new(
             "returns_differ",
             &[
                 ("returned", &returns.births.to_string()),
-                ("register", &counts.births.total.to_string()),
+                ("register", &births.to_string()),
             ],
         ));
     }
-    let stated = counts.births.boys + counts.births.girls;
-    if stated < counts.births.total {
-        let missing = (counts.births.total - stated).to_string();
+    let of_sex = [Counted::BirthsMale, Counted::BirthsFemale];
+    let stated: u64 = of_sex.into_iter().map(|sex| counts.count_of(sex)).sum();
+    if stated < births {
+        let missing = (births - stated).to_string();
         notes.push(Note::new("sex_not_stated", &[("births", &missing)]));
     }
-    if counts.women_of_unknown_age > 0 {
-        let women = counts.women_of_unknown_age.to_string();
+    let women = counts.count_of(Counted::WomenOfUnknownAge);
+    if women > 0 {
+        let women = women.to_string();
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
@@ -354,6 +266,7 @@ fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<
     if indicators.iter().any(|indicator| indicator.within_chance) {
         notes.push(Note::new("within_chance", &[]));
     }
+    notes.push(plan.note());
     notes.push(Note::new("quoted", &[]));
     notes.push(Note::new("not_for_publication", &[]));
     notes
@@ -395,8 +308,11 @@ fn sex_ratio_note(births: u64, indicators: &[Indicator]) -> Option<Note> {
 fn annualised(counts: &Counts) -> Note {
     let months = counts.months.len().max(1);
     let factor = Rational::new(12, months as i128).map_or_else(String::new, |f| f.to_string());
-    let mean = Rational::new(counts.residents_first_day + counts.residents, 2)
-        .map_or_else(String::new, |mean| mean.to_text(1));
+    let mean = Rational::new(
+        counts.residents_first_day + counts.get(Counted::Residents),
+        2,
+    )
+    .map_or_else(String::new, |mean| mean.to_text(1));
     Note::new(
         "annualised",
         &[

@@ -1,5 +1,5 @@
-//! Reports: the half-year summary of an office, its targets and what may be said of them; what
-//! became of a closed period's figures; statistical returns.
+//! Reports: the half-year summary of an office, its months, its plan beside reality and what may be
+//! said of them; what became of a closed period's figures; statistical returns.
 //!
 //! What comes in: a [`Snapshot`](crate::registers::snapshot::Snapshot), an office, a period and a
 //! table of targets. What goes out: a [`half_year::HalfYearReport`], and its text in two
@@ -12,15 +12,23 @@
 pub mod chart;
 pub mod exchange;
 pub mod half_year;
+pub mod heading;
+pub mod monthly;
+pub mod page;
 pub mod periods;
+mod public;
 mod render;
 pub mod restatement;
 pub mod returns;
 pub mod sheet;
+pub mod suppression;
+pub mod targets;
 pub mod workbook;
 
 pub use half_year::HalfYearReport;
+pub use monthly::MonthlyReport;
 pub use render::Format;
+pub use targets::TargetsReport;
 
 use crate::indicators::IndicatorError;
 use crate::model::id::OfficeCode;

@@ -13,12 +13,12 @@ use askama::Template;
 
 use super::ReportError;
 use super::chart;
-use super::half_year::Head;
+use super::heading::one_line;
 use super::sheet::{Sheet, ShownFigure, ShownMonth, WITHHELD};
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
 use crate::locale::columns::is_steering;
-use crate::locale::{Language, date_text, level_text, text};
+use crate::locale::{Language, text};
 use crate::statistics::rational::Rational;
 
 /// A format of a report.
@@ -69,15 +69,20 @@ pub(super) fn render(
         Format::Html => HtmlPage { view: view() }.render()?,
         Format::Text => plain::page(&view()),
     };
-    let mut page = harmless(&written);
-    page.truncate(page.trim_end().len());
-    page.push('\n');
-    Ok(page)
+    Ok(harmless_page(&written))
 }
 
 /// Text that steers no terminal and no direction of writing.
 pub(super) fn harmless(text: &str) -> String {
     text.replace(|c| c != '\n' && is_steering(c), "\u{fffd}")
+}
+
+/// The same of a page, which ends in one line break.
+pub(super) fn harmless_page(written: &str) -> String {
+    let mut page = harmless(written);
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
 }
 
 #[derive(Template)]
@@ -131,16 +136,16 @@ struct MonthRow {
 }
 
 /// One indicator as it is shown.
-struct TargetRow {
-    title: String,
-    definition: String,
-    value: String,
-    basis: String,
-    interval: String,
-    target: String,
-    verdict: String,
+pub(super) struct TargetRow {
+    pub(super) title: String,
+    pub(super) definition: String,
+    pub(super) value: String,
+    pub(super) basis: String,
+    pub(super) interval: String,
+    pub(super) target: String,
+    pub(super) verdict: String,
     verdict_id: &'static str,
-    reason: String,
+    pub(super) reason: String,
     /// The drawing of the value beside its target; empty where there is none.
     bar: String,
 }
@@ -163,11 +168,12 @@ struct View {
 impl View {
     fn of(sheet: &Sheet, language: Language) -> Self {
         let head = &sheet.head;
-        let office = one_line(head.office.name.get(language));
-        let period = head.period.to_string();
-        let title = [("office", office.as_str()), ("period", period.as_str())];
-        let warning = head.simulated_clock_note.as_ref();
-        let warning = warning.map_or_else(String::new, |note| note.get(language).to_owned());
+        let lines = head.lines(language).into_iter();
+        let lines = lines.map(|(label, value)| Row {
+            label,
+            value,
+            remark: String::new(),
+        });
         let rows = |figures: &[ShownFigure]| {
             let rows = figures.iter().map(|figure| figure_row(figure, language));
             rows.collect()
@@ -179,9 +185,9 @@ impl View {
             .collect();
         Self {
             language,
-            title: text(language, "report-title", &title),
-            warning,
-            head: head_rows(head, language),
+            title: head.title("report-title", language),
+            warning: head.warning(language),
+            head: lines.collect(),
             figures: rows(&sheet.figures),
             activities: rows(&sheet.activities),
             months_chart: months_chart(&sheet.births_by_month, &months, language),
@@ -219,62 +225,6 @@ impl View {
     fn tag(&self) -> &'static str {
         self.language.tag()
     }
-}
-
-/// What an office typed, on one line.
-pub(super) fn one_line(typed: &str) -> String {
-    typed.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What the report is about, a line each.
-pub(super) fn head_rows(head: &Head, language: Language) -> Vec<Row> {
-    let t = |key: &str, args: &[(&'static str, &str)]| text(language, key, args);
-    let days = [
-        ("from", date_text(language, head.first_day)),
-        ("to", date_text(language, head.last_day)),
-    ];
-    let position = head.position.map_or_else(
-        || t("no-entry", &[]),
-        |position| {
-            let position = position.to_string();
-            let at = head.recorded_at.to_string();
-            t("as-of-value", &[("position", &position), ("at", &at)])
-        },
-    );
-    let below = head.office.offices_below.to_string();
-    let level = level_text(language, head.office.level);
-    let office = [
-        ("name", one_line(head.office.name.get(language))),
-        ("code", head.office.code.to_string()),
-    ];
-    let office = t(
-        "office-value",
-        &[
-            (office[0].0, &office[0].1),
-            (office[1].0, &office[1].1),
-            ("level", level),
-            ("below", &below),
-        ],
-    );
-    let period = t(
-        "period-value",
-        &[
-            ("period", &head.period.to_string()),
-            (days[0].0, &days[0].1),
-            (days[1].0, &days[1].1),
-        ],
-    );
-    let row = |key, value| Row {
-        label: t(key, &[]),
-        value,
-        remark: String::new(),
-    };
-    vec![
-        row("head-office", office),
-        row("head-period", period),
-        row("head-as-of", position),
-        row("head-origin", one_line(&head.origin)),
-    ]
 }
 
 fn figure_row(figure: &ShownFigure, language: Language) -> Row {
@@ -340,7 +290,7 @@ fn months_chart(months: &[ShownMonth], rows: &[MonthRow], language: Language) ->
     chart::months(words, &drawn)
 }
 
-fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
+pub(super) fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
     let t = |key: &str, args: &[(&'static str, &str)]| text(language, key, args);
     let definition = indicator.definition_of();
     let (title, unit) = (indicator.title.get(language), t(indicator.unit.key(), &[]));
@@ -349,7 +299,7 @@ fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
         (None, Some(value)) => grouped(value),
         (None, None) => String::new(),
     };
-    let basis = indicator.numerator.zip(indicator.denominator);
+    let basis = indicator.numerator.map(|n| (n, indicator.denominator));
     let interval = indicator.interval.as_ref().map(|limits| {
         let open = t("no-limit", &[]);
         let high = limits.high.as_ref().unwrap_or(&open);
@@ -377,7 +327,8 @@ fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
         basis: basis.map_or_else(String::new, |(n, d)| {
             // Only money has fractions above the line.
             let least = if n.denominator() == 1 { 0 } else { 2 };
-            format!("{} / {}", shortest(n, least), shortest(d, 0))
+            let below = d.map_or_else(|| "-".to_owned(), |d| shortest(d, 0));
+            format!("{} / {below}", shortest(n, least))
         }),
         interval: interval.unwrap_or_default(),
         bar: bar(indicator, &format!("{value}; {target}")).unwrap_or_default(),

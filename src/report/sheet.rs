@@ -6,9 +6,13 @@
 
 use serde::Serialize;
 
-use super::half_year::{Figure, HalfYearReport, Head, MonthLimits, ReportedMonth};
+use super::half_year::{Figure, HalfYearReport, MonthLimits, ReportedMonth};
+use super::heading::Heading;
+use super::render::{self, Format};
+use super::{ReportError, workbook};
 use crate::indicators::Indicator;
-use crate::locale::{Bilingual, Note};
+use crate::indicators::plan::PlanSource;
+use crate::locale::{Bilingual, Language, Note};
 use crate::model::period::Period;
 
 /// What stands in the place of a figure that is withheld.
@@ -47,11 +51,13 @@ pub struct ShownMonth {
 /// Everything that a reader is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sheet {
-    /// Name and version of this structure.
-    pub format: &'static str,
+    /// The smallest count that the public is shown beside 0; absent where nothing is withheld.
+    pub smallest_shown: Option<u64>,
     /// What it is about.
     #[serde(flatten)]
-    pub head: Head,
+    pub head: Heading,
+    /// Where the targets are from.
+    pub plan: PlanSource,
     /// Counts.
     pub figures: Vec<ShownFigure>,
     /// Quantities of activities by kind.
@@ -89,12 +95,29 @@ impl From<&ReportedMonth> for ShownMonth {
 }
 
 impl Sheet {
+    /// Writes the sheet in a format and a language. JSON carries both languages.
+    ///
+    /// # Errors
+    /// When a template cannot be filled.
+    pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
+        render::render(self, format, language)
+    }
+
+    /// Writes the sheet as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        workbook::write(self, language)
+    }
+
     /// Everything, for the office itself.
     #[must_use]
     pub fn of(report: &HalfYearReport) -> Self {
         Self {
-            format: report.format,
+            smallest_shown: None,
             head: report.head.clone(),
+            plan: report.plan.clone(),
             figures: report.figures.iter().map(ShownFigure::from).collect(),
             activities: report.activities.iter().map(ShownFigure::from).collect(),
             births_by_month: report

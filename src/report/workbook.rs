@@ -14,7 +14,8 @@ use rust_xlsxwriter::{
 use unicode_width::UnicodeWidthStr;
 
 use super::ReportError;
-use super::render::{harmless, head_rows, one_line, target_text};
+use super::heading::one_line;
+use super::render::{harmless, target_text};
 use super::sheet::{Sheet, ShownFigure, WITHHELD};
 use crate::indicators::Indicator;
 use crate::locale::{Language, text};
@@ -120,10 +121,7 @@ pub fn write(sheet: &Sheet, language: Language) -> Result<Vec<u8>, ReportError> 
 }
 
 fn title(sheet: &Sheet, language: Language) -> String {
-    let office = one_line(sheet.head.office.name.get(language));
-    let period = sheet.head.period.to_string();
-    let args = [("office", office.as_str()), ("period", period.as_str())];
-    harmless(&text(language, "report-title", &args))
+    harmless(&sheet.head.title("report-title", language))
 }
 
 fn heading(keys: &[&str], language: Language) -> Vec<String> {
@@ -134,8 +132,8 @@ fn figures(sheet: &Sheet, title: &str, language: Language) -> Page {
     let warning = sheet.head.simulated_clock_note.as_ref();
     let mut above = vec![vec![Cell::text(title)]];
     above.extend(warning.map(|note| vec![Cell::text(note.get(language))]));
-    let head = head_rows(&sheet.head, language).into_iter();
-    above.extend(head.map(|row| vec![Cell::text(row.label), Cell::text(row.value)]));
+    let head = sheet.head.lines(language).into_iter();
+    above.extend(head.map(|(label, value)| vec![Cell::text(label), Cell::text(value)]));
     above.push(Vec::new());
     let line = |figure: &ShownFigure| {
         let remark = figure.remark.as_ref().map(|remark| remark.get(language));

@@ -1,0 +1,351 @@
+//! What the public is shown of the figures of a ledger.
+//!
+//! What comes in: a snapshot, and the smallest count that is shown. What goes out: a
+//! [`Publication`], which says of every figure of every office and period whether it is shown.
+//! What may fail: nothing. What must stay true: it is decided once for a position and for all
+//! offices, periods and figures together, so that no reports of that position can be set against
+//! each other; a small count can be found neither in a cell nor as a difference of cells.
+//!
+//! Cells are office x period x figure. What ties them is in the table: months add up to quarters,
+//! half-years, years and statistical years; offices to the offices above them; boys, girls and
+//! births without a stated sex to births, and so do births reported in time and late; and the
+//! residents of a month's end are those of the month before with births, arrivals, deaths and
+//! departures, where the reader is taken to know how many reports came late.
+//!
+//! Not protected is: what a later position adds to an earlier one (a late report moves a shown
+//! sum by one); what different smallest counts show together; the growth of the numbers of
+//! households and married women, which are no events; the knowledge of those who are themselves
+//! counted. A period that is not over is not published at all, because it changes daily.
+
+mod space;
+mod table;
+mod tally;
+
+use std::collections::{BTreeMap, HashMap};
+
+use self::table::{CellId, Pattern, Table};
+use self::tally::{Part, Stock, Tally, month_number};
+use crate::model::id::OfficeCode;
+use crate::model::period::Period;
+use crate::registers::snapshot::Snapshot;
+
+/// The smallest count that is shown, unless another is asked for.
+pub const SMALLEST_SHOWN: u64 = 10;
+/// The figures of an activity begin with this.
+const ACTIVITY: &str = "activity/";
+/// What a month's stock is worth to readers against a month's flow.
+const STOCK_COST: u64 = 24;
+
+/// A figure: its name, what it is the sum of, and what it costs readers to lose it in one office
+/// and month; no cost where it is not published, but could be found.
+struct Figure {
+    name: String,
+    parts: Vec<Part>,
+    cost: Option<u64>,
+}
+
+/// Office, figure, first and last month. A stock has the month of its day.
+type Place = (OfficeCode, usize, i32, i32);
+
+/// What is shown of a position.
+#[derive(Debug)]
+pub struct Publication {
+    /// The smallest count that is shown; 0 is shown, too.
+    pub smallest_shown: u64,
+    /// Figures by name.
+    figures: HashMap<String, usize>,
+    /// From the first month that has any record to the last that is over.
+    months: (i32, i32),
+    /// Cells that are not zero.
+    cells: HashMap<Place, CellId>,
+    pattern: Pattern,
+}
+
+impl Publication {
+    /// Decides for everything that a snapshot holds.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot, smallest_shown: u64) -> Self {
+        let tally = Tally::of(snapshot);
+        let mut plan = Plan::new(snapshot, &tally, smallest_shown);
+        plan.flows();
+        plan.stocks();
+        Self {
+            smallest_shown,
+            figures: plan.figures,
+            months: tally.months,
+            pattern: plan.table.decide(),
+            cells: plan.cells,
+        }
+    }
+
+    /// Whether a period is over at this position; one that is not is not published.
+    #[must_use]
+    pub fn is_over(&self, period: Period) -> bool {
+        month_number(period.last_day()) <= self.months.1
+    }
+
+    /// Whether the figure of an office and its period is shown; of a stock, that of the last day.
+    #[must_use]
+    pub fn shows(&self, office: OfficeCode, figure: &str, period: Period) -> bool {
+        if !self.is_over(period) {
+            return false;
+        }
+        let Some(number) = self.figures.get(figure) else {
+            // Of a kind of activity without a record there is nothing to hide.
+            return figure.starts_with(ACTIVITY);
+        };
+        let is_stock = Stock::ALL.iter().any(|stock| stock.as_str() == figure);
+        let end = month_number(period.last_day());
+        let start = if is_stock {
+            end
+        } else {
+            month_number(period.first_day()).max(self.months.0)
+        };
+        let cell = self.cells.get(&(office, *number, start, end));
+        cell.is_none_or(|cell| !self.pattern.withholds(*cell))
+    }
+
+    /// Whether the quantity of an activity is shown. Things that an office makes and meetings that
+    /// it holds are no counts of persons; every other kind is taken for one.
+    #[must_use]
+    pub fn shows_activity(&self, office: OfficeCode, kind: &str, period: Period) -> bool {
+        const THINGS: [&str; 8] = [
+            "blackboard",
+            "banner",
+            "leaflet",
+            "campaign",
+            "couplet",
+            "training",
+            "association_study",
+            "association_event",
+        ];
+        THINGS.contains(&kind) || self.shows(office, &format!("{ACTIVITY}{kind}"), period)
+    }
+}
+
+/// The table as it is put together.
+struct Plan<'t> {
+    tally: &'t Tally,
+    table: Table,
+    figures: HashMap<String, usize>,
+    cells: HashMap<Place, CellId>,
+    /// Each office with the offices in it that report anything.
+    scopes: Vec<(OfficeCode, Vec<OfficeCode>)>,
+    /// The count of a part, an office and a month; there is none where it is zero.
+    counts: HashMap<(&'t Part, OfficeCode, i32), usize>,
+}
+
+impl<'t> Plan<'t> {
+    fn new(snapshot: &Snapshot, tally: &'t Tally, smallest_shown: u64) -> Self {
+        let directory = &snapshot.offices;
+        let reporting = tally.offices();
+        let scopes = directory.all().into_iter().map(|office| {
+            let within = reporting.iter().copied();
+            let within = within.filter(|own| directory.is_within(*own, office.code));
+            (office.code, within.collect::<Vec<_>>())
+        });
+        let mut table = Table::new(i64::try_from(smallest_shown).unwrap_or(i64::MAX / 2));
+        let mut counts = HashMap::new();
+        for ((part, office, month), value) in &tally.flows {
+            if (tally.months.0..=tally.months.1).contains(month) && *value != 0 {
+                counts.insert((part, *office, *month), table.count(*value));
+            }
+        }
+        Self {
+            tally,
+            table,
+            figures: HashMap::new(),
+            cells: HashMap::new(),
+            scopes: scopes.filter(|(_, within)| !within.is_empty()).collect(),
+            counts,
+        }
+    }
+
+    fn figure(&mut self, name: &str) -> usize {
+        let next = self.figures.len();
+        *self.figures.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// Every figure of every office and period, from the earliest period on.
+    fn flows(&mut self) {
+        let figures = figures(self.tally);
+        let scopes = self.scopes.clone();
+        let periods = periods(self.tally.months);
+        for figure in &figures {
+            let number = self.figure(&figure.name);
+            let parts: Vec<&'t Part> = figure
+                .parts
+                .iter()
+                .filter_map(|part| self.tally.part(part))
+                .collect();
+            for (first, last) in &periods {
+                let months = u64::try_from(last - first + 1).unwrap_or(1);
+                for (office, within) in &scopes {
+                    let sum = self.sum(&parts, within, (*first, *last));
+                    // What an office reports itself is what its parts leave of it.
+                    if within.len() > 1 && within.contains(office) {
+                        let own = self.sum(&parts, &[*office], (*first, *last));
+                        self.hidden(own);
+                    }
+                    let offices = u64::try_from(within.len()).unwrap_or(1);
+                    match figure.cost {
+                        None => self.hidden(sum),
+                        Some(_) if sum.is_empty() => {}
+                        Some(cost) => {
+                            let cell = self.table.published(sum, cost * months * offices);
+                            self.cells.insert((*office, number, *first, *last), cell);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn hidden(&mut self, sum: Vec<usize>) {
+        if !sum.is_empty() {
+            self.table.unpublished(sum);
+        }
+    }
+
+    fn sum(&self, parts: &[&'t Part], offices: &[OfficeCode], months: (i32, i32)) -> Vec<usize> {
+        let mut sum = Vec::new();
+        for office in offices {
+            for month in months.0..=months.1 {
+                let of_month = parts.iter().map(|part| (*part, *office, month));
+                sum.extend(of_month.filter_map(|key| self.counts.get(&key)));
+            }
+        }
+        sum
+    }
+
+    /// The stocks of every month's last day.
+    fn stocks(&mut self) {
+        let scopes = self.scopes.clone();
+        for stock in Stock::ALL {
+            let number = self.figure(stock.as_str());
+            let mut before: BTreeMap<OfficeCode, usize> = BTreeMap::new();
+            for month in self.tally.months.0..=self.tally.months.1 {
+                let mut now = BTreeMap::new();
+                for office in self.tally.offices() {
+                    let value = self.tally.stock(stock, office, month);
+                    if value != 0 {
+                        now.insert(office, self.table.count(value));
+                    }
+                }
+                if stock == Stock::Residents && month > self.tally.months.0 {
+                    self.balance(&before, &now, month);
+                }
+                for (office, within) in &scopes {
+                    let sum: Vec<usize> = within
+                        .iter()
+                        .filter_map(|own| now.get(own))
+                        .copied()
+                        .collect();
+                    if within.len() > 1 {
+                        self.hidden(now.get(office).copied().into_iter().collect());
+                    }
+                    if !sum.is_empty() {
+                        let offices = u64::try_from(within.len()).unwrap_or(1);
+                        let cell = self.table.published(sum, STOCK_COST * offices);
+                        self.cells.insert((*office, number, month, month), cell);
+                    }
+                }
+                before = now;
+            }
+        }
+    }
+
+    /// Residents now are those before with what happened in the month.
+    fn balance(
+        &mut self,
+        before: &BTreeMap<OfficeCode, usize>,
+        now: &BTreeMap<OfficeCode, usize>,
+        month: i32,
+    ) {
+        let moving: Vec<(&'t Part, i64)> = self
+            .tally
+            .parts()
+            .filter_map(|part| Some((part, part.adds_residents()?)))
+            .collect();
+        for office in self.tally.offices() {
+            let mut equation: Vec<(usize, i64)> = Vec::new();
+            equation.extend(now.get(&office).map(|count| (*count, 1)));
+            equation.extend(before.get(&office).map(|count| (*count, -1)));
+            for (part, by) in &moving {
+                let count = self.counts.get(&(*part, office, month));
+                equation.extend(count.map(|count| (*count, -by)));
+            }
+            if !equation.is_empty() {
+                self.table.equation(equation);
+            }
+        }
+    }
+}
+
+/// The figures that are sums of what happened, with those that could be found from them.
+fn figures(tally: &Tally) -> Vec<Figure> {
+    let figure = |name: &str, cost, parts: Vec<Part>| Figure {
+        name: name.to_owned(),
+        parts,
+        cost,
+    };
+    let births = |sexes: &[&'static str], late: &[bool]| -> Vec<Part> {
+        let mut parts = Vec::new();
+        for sex in sexes {
+            parts.extend(late.iter().map(|late| Part::Births { sex, late: *late }));
+        }
+        parts
+    };
+    let (sexes, both) = ([tally::MALE, tally::FEMALE, tally::UNSTATED], [false, true]);
+    let mut figures = vec![
+        figure("births", Some(6), births(&sexes, &both)),
+        figure("births_male", Some(2), births(&sexes[..1], &both)),
+        figure("births_female", Some(2), births(&sexes[1..2], &both)),
+        figure("births_unstated", None, births(&sexes[2..], &both)),
+        figure("births_timely", Some(1), births(&sexes, &both[..1])),
+        figure("births_late", Some(1), births(&sexes, &both[1..])),
+        figure("pregnancy_losses", Some(4), vec![Part::Losses]),
+        figure("checks_done", Some(2), vec![Part::Checks { done: true }]),
+        figure("checks_missed", Some(1), vec![Part::Checks { done: false }]),
+        figure(
+            "checks_due",
+            Some(2),
+            vec![Part::Checks { done: true }, Part::Checks { done: false }],
+        ),
+    ];
+    for (kind, name) in tally::EVENTS {
+        figures.push(figure(name, Some(4), vec![Part::Events(kind)]));
+    }
+    for part in tally.parts() {
+        if let Part::Activity(kind) = part {
+            let name = format!("{ACTIVITY}{kind}");
+            figures.push(figure(&name, Some(2), vec![part.clone()]));
+        }
+    }
+    figures
+}
+
+/// First and last month of every period that is published, without the months before the first
+/// record; in order of their ends.
+fn periods((first, last): (i32, i32)) -> Vec<(i32, i32)> {
+    let mut periods: Vec<(i32, i32)> = Vec::new();
+    for month in first..=last {
+        // A year ends with December (11), a statistical year with September (8).
+        let of_year = month.rem_euclid(12);
+        let lengths = [
+            (1, true),
+            (3, of_year % 3 == 2),
+            (6, of_year % 6 == 5),
+            (12, of_year == 11 || of_year == 8),
+        ];
+        for (length, _) in lengths.into_iter().filter(|(_, ends)| *ends) {
+            periods.push(((month - length + 1).max(first), month));
+        }
+    }
+    periods.sort_unstable_by_key(|(first, last)| (*last, -*first));
+    periods.dedup();
+    periods
+}
+
+#[cfg(test)]
+mod tests;
