@@ -397,6 +397,18 @@ fn registers_show_any_moment() {
     assert_eq!(csv(&["--office", "990101100002"]), ["3100"]);
     assert_eq!(csv(&["--office", "990101000000"]), ["3200", "3100"]);
     assert_eq!(csv(&["--limit", "1"]), ["3200"]);
+    let page = |args: &[&str]| home.run(&[&["registers", "births", "--csv"], args].concat());
+    let first = page(&["--limit", "1"]).ok();
+    let (_, next) = first.err.split_once("go on with ").unwrap();
+    let next: Vec<&str> = next.split_whitespace().collect();
+    let ["--as-of", _, "--after", after] = next[..] else {
+        panic!("{next:?}")
+    };
+    assert_eq!(csv(&next), ["3100"]);
+    assert_eq!(csv(&["--limit", "1", "--after", after]), ["3100"]);
+    let last = page(&["--limit", "1", "--after", after]).ok();
+    assert!(!last.err.contains("--after"), "{}", last.err);
+    home.run(&["registers", "offices", "--after", "1"]).ends(2);
     home.run(&["registers", "births", "--as-of", "99"]).ends(2);
     home.run(&["registers", "births", "--as-of", "yesterday"])
         .ends(2);

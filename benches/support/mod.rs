@@ -54,6 +54,15 @@ pub fn task() -> Result<Task> {
 pub struct Figures(Vec<(String, f64)>);
 
 impl Figures {
+    /// Reads what a contestant said.
+    pub fn parse(text: &str) -> Result<Self> {
+        let figure = |line: &str| {
+            let (name, value) = line.split_once(' ').context("no figure")?;
+            Ok((name.to_owned(), value.parse()?))
+        };
+        text.lines().map(figure).collect::<Result<_>>().map(Self)
+    }
+
     /// A figure; absent is a mistake of the bench.
     pub fn get(&self, name: &str) -> Result<f64> {
         let found = self.0.iter().find(|(other, _)| other == name);
@@ -76,12 +85,7 @@ pub fn child(name: &str, folder: &Path) -> Result<Figures> {
         .stderr(std::process::Stdio::inherit())
         .output()?;
     ensure!(output.status.success(), "{name} failed");
-    let text = String::from_utf8(output.stdout)?;
-    let figure = |line: &str| {
-        let (name, value) = line.split_once(' ').context("no figure")?;
-        Ok((name.to_owned(), value.parse()?))
-    };
-    text.lines().map(figure).collect::<Result<_>>().map(Figures)
+    Figures::parse(&String::from_utf8(output.stdout)?)
 }
 
 /// Says a figure to the process that started this one.

@@ -3,7 +3,6 @@
 use super::args::{Demo, Form};
 use super::importing;
 use super::output::Output;
-use super::plan::Plan;
 use super::report::{Asked, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
@@ -116,7 +115,7 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
         size,
         form,
         public: Public::default(),
-        plan: Plan::default(),
+        targets: app.targets(None)?,
     };
     let text = super::report::render(app, asked, output).await?;
     output.raw(&text)

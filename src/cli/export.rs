@@ -143,8 +143,8 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let targets = args.plan.read(app)?;
-    let public = args.public.smallest_shown();
-    let set = app.figures(office, args.each, &periods, size, &targets, public);
+    let publish = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, publish);
     let set = set.await?;
     let options = Options {
         names,

@@ -1,9 +1,9 @@
 //! `report`: the half-year summary, the months, plan against reality.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
@@ -13,6 +13,7 @@ use super::period::period_of;
 use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::{App, AppError};
+use crate::indicators::targets::Targets;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
@@ -20,44 +21,6 @@ use crate::report::sheet::Sheet;
 use crate::report::suppression::{Publication, SMALLEST_SHOWN};
 use crate::report::{Format, HalfYearReport, MonthlyReport, ReportError, TargetsReport};
 
-/// Arguments of `report monthly`.
-#[derive(Debug, Args)]
-pub struct Monthly {
-    /// The office; those below it are counted in.
-    #[arg(long)]
-    office: String,
-    /// 2014, 2014S, 2014-H1, 2014-Q2 or 2014-06; by default the calendar year of the last entry.
-    #[arg(long)]
-    period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Form,
-}
-
-/// Arguments of `report targets`.
-#[derive(Debug, Args)]
-pub struct PlanReport {
-    /// The office; those below it are counted in, and stand in the matrix on their own.
-    #[arg(long, required_unless_present = "print_file")]
-    office: Option<String>,
-    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
-    #[arg(long, required_unless_present = "print_file")]
-    period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
-    as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    format: Form,
-    #[command(flatten)]
-    plan: Plan,
-    /// Print the targets in effect as a file to edit, and no report.
-    #[arg(long, conflicts_with_all = ["office", "period", "as_of"])]
-    print_file: bool,
-}
 /// Whether a report is for the public.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct Public {
@@ -82,15 +45,114 @@ impl Public {
     }
 }
 
+/// The form of a page of tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PageForm {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A page on its own.
+    Html,
+    /// JSON.
+    Json,
+}
+
+/// As of when, in which form, where to.
+#[derive(Debug, Args)]
+struct Paper {
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
+    as_of: Option<String>,
+    /// Its form.
+    #[arg(long, value_enum, default_value = "text")]
+    format: PageForm,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Paper {
+    /// One snapshot for everything that a report shows.
+    async fn snapshot(&self, app: &App) -> Result<Snapshot, AppError> {
+        let size = app.size_at(as_of(self.as_of.as_deref())?).await?;
+        app.snapshot(&app.registers().await?, size).await
+    }
+
+    const fn format(&self, output: &Output) -> Format {
+        match self.format {
+            _ if output.json => Format::Json,
+            PageForm::Text => Format::Text,
+            PageForm::Markdown => Format::Markdown,
+            PageForm::Html => Format::Html,
+            PageForm::Json => Format::Json,
+        }
+    }
+}
+
+/// Arguments of `report monthly`.
+#[derive(Debug, Args)]
+pub struct Monthly {
+    /// The office; those below it are counted in.
+    #[arg(long)]
+    office: String,
+    /// 2014, 2014S, 2014-H1, 2014-Q2 or 2014-06; by default the calendar year of the last entry.
+    #[arg(long)]
+    period: Option<String>,
+    #[command(flatten)]
+    paper: Paper,
+}
+
+/// Arguments of `report targets`.
+#[derive(Debug, Args)]
+pub struct PlanReport {
+    /// The office; those below it are counted in, and stand in the matrix on their own.
+    #[arg(long, required_unless_present = "print_file")]
+    office: Option<String>,
+    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
+    #[arg(long, required_unless_present = "print_file")]
+    period: Option<String>,
+    #[command(flatten)]
+    paper: Paper,
+    #[command(flatten)]
+    plan: Plan,
+    /// Print the targets in effect as a file to edit, and no report.
+    #[arg(long, conflicts_with_all = ["office", "period", "as_of"])]
+    print_file: bool,
+}
+
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
     let (made, path) = match report {
-        Report::HalfYear(args) => (half_year(&app, args, output).await, args.output.as_deref()),
-        Report::Monthly(args) => (monthly(&app, args, output).await, None),
-        Report::Targets(args) => (targets(&app, args, output).await, None),
+        Report::HalfYear(args) => (half_year(&app, args, output).await, &args.output),
+        Report::Monthly(args) => (monthly(&app, args, output).await, &args.paper.output),
+        Report::Targets(args) => (targets(&app, args, output).await, &args.paper.output),
     };
     app.close().await;
-    hand_out(&made?, path, output)
+    hand_out(&made?, path.as_deref(), output)
+}
+
+async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, AppError> {
+    let office = office_code(&args.office)?;
+    let period = args.period.as_deref().map(period_of).transpose()?;
+    let snapshot = args.paper.snapshot(app).await?;
+    let period = period.unwrap_or_else(|| MonthlyReport::usual_period(&snapshot));
+    let report = MonthlyReport::build(&snapshot, office, period)?;
+    let page = report.render(args.paper.format(output), output.locale())?;
+    Ok(page.into_bytes())
+}
+
+async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8>, AppError> {
+    let targets = args.plan.read(app)?;
+    let (Some(office), Some(period)) = (&args.office, &args.period) else {
+        let file = targets.to_file().map_err(ReportError::from)?;
+        return Ok(file.into_bytes());
+    };
+    let (office, period) = (office_code(office)?, period_of(period)?);
+    let snapshot = args.paper.snapshot(app).await?;
+    let report = TargetsReport::build(&snapshot, office, period, &targets)?;
+    let page = report.render(args.paper.format(output), output.locale())?;
+    Ok(page.into_bytes())
 }
 
 /// Writes a report to a new file, or to standard output.
@@ -101,31 +163,10 @@ fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), App
     }
 }
 
-/// One snapshot for everything that a report shows.
-async fn snapshot(app: &App, moment: Option<&str>) -> Result<Snapshot, AppError> {
-    let size = app.size_at(as_of(moment)?).await?;
-    app.snapshot(&app.registers().await?, size).await
-}
-
-/// The form that was asked for; `--json` asks for JSON. A workbook is no [`Format`] of text.
-const fn format_of(form: Form, output: &Output) -> Option<Format> {
-    match form {
-        _ if output.json => Some(Format::Json),
-        Form::Text => Some(Format::Text),
-        Form::Markdown => Some(Format::Markdown),
-        Form::Html => Some(Format::Html),
-        Form::Json => Some(Format::Json),
-        Form::Xlsx => None,
-    }
-}
-
-fn no_workbook() -> AppError {
-    AppError::Usage("this report has no workbook yet; choose another --format".to_owned())
-}
-
 async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
     let office = office_code(&args.office)?;
     let period = period_of(&args.period)?;
+    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let form = if output.json { Form::Json } else { args.format };
     if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
         return Err(AppError::Usage(
@@ -135,35 +176,12 @@ async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8
     let asked = Asked {
         office,
         period,
-        size: app.size_at(as_of(args.as_of.as_deref())?).await?,
+        size,
         form,
         public: args.public,
-        plan: args.plan.clone(),
+        targets: args.plan.read(app)?,
     };
     render(app, asked, output).await
-}
-
-async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, AppError> {
-    let office = office_code(&args.office)?;
-    let period = args.period.as_deref().map(period_of).transpose()?;
-    let format = format_of(args.format, output).ok_or_else(no_workbook)?;
-    let snapshot = snapshot(app, args.as_of.as_deref()).await?;
-    let period = period.unwrap_or_else(|| MonthlyReport::usual_period(&snapshot));
-    let report = MonthlyReport::build(&snapshot, office, period)?;
-    Ok(report.render(format, output.locale())?.into_bytes())
-}
-
-async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8>, AppError> {
-    let targets = args.plan.read(app)?;
-    let (Some(office), Some(period)) = (&args.office, &args.period) else {
-        let file = targets.to_file().map_err(ReportError::from)?;
-        return Ok((file.trim_end().to_owned() + "\n").into_bytes());
-    };
-    let (office, period) = (office_code(office)?, period_of(period)?);
-    let format = format_of(args.format, output).ok_or_else(no_workbook)?;
-    let snapshot = snapshot(app, args.as_of.as_deref()).await?;
-    let report = TargetsReport::build(&snapshot, office, period, &targets)?;
-    Ok(report.render(format, output.locale())?.into_bytes())
 }
 
 /// The half-year report that is asked for.
@@ -174,20 +192,28 @@ pub struct Asked {
     pub size: u64,
     pub form: Form,
     pub public: Public,
-    pub plan: Plan,
+    /// What indicators are held against.
+    pub targets: Targets,
 }
 
 /// The half-year report of an office as of a number of entries.
 pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>, AppError> {
-    let targets = asked.plan.read(app)?;
     let registers = app.registers().await?;
     let snapshot = app.snapshot(&registers, asked.size).await?;
-    let report = HalfYearReport::build(&snapshot, asked.office, asked.period, &targets)?;
+    let (office, period) = (asked.office, asked.period);
+    let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
+    let format = match asked.form {
+        Form::Text => Some(Format::Text),
+        Form::Markdown => Some(Format::Markdown),
+        Form::Html => Some(Format::Html),
+        Form::Json => Some(Format::Json),
+        Form::Xlsx => None,
+    };
     let language = output.locale();
     let public = asked.public.smallest_shown();
     let public = public.map(|smallest| Publication::of(&snapshot, smallest));
     let public = public.map(|publication| Sheet::public(&report, &publication));
-    Ok(match (public, format_of(asked.form, output)) {
+    Ok(match (public, format) {
         (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
         (Some(sheet), None) => sheet.workbook(language)?,
         (None, Some(format)) => report.render(format, language)?.into_bytes(),

@@ -198,7 +198,7 @@ fn choose(reader: Reader, indexes: &[usize]) -> Reader {
     reader.with_row_groups(groups).with_row_selection(selection)
 }
 
-fn read<'a>(reader: Reader, segment: &'a Segment, kind: RecordKind) -> Result<Batches<'a>> {
+fn read(reader: Reader, segment: &Segment, kind: RecordKind) -> Result<Batches<'_>> {
     let reader = reader
         .build()
         .map_err(|error| wrong(segment, kind, error))?;

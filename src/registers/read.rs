@@ -67,7 +67,9 @@ impl Registers {
             if filter.is_none() {
                 holding.truncate(limit - rows.len());
             }
-            holding.iter_mut().for_each(|index| *index += passed);
+            for index in &mut holding {
+                *index += passed;
+            }
             each_row(kind, piece.rows_at(kind, &holding)?, |row| {
                 rows.extend(Some(row).filter(|row| filter.is_none_or(|filter| filter(row))));
                 rows.len() >= limit

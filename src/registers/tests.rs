@@ -2,6 +2,7 @@
 
 mod changes;
 mod ledger;
+mod pages;
 mod sql;
 
 use proptest::prelude::*;
@@ -535,6 +536,9 @@ proptest! {
                     let rows = registers.current(kind, size, None).unwrap();
                     assert_eq!(rows, store.current(kind, size));
                 }
+            }
+            for size in [registers.size() / 2, registers.size()] {
+                pages::assert_pages_tell(&registers, &store, size);
             }
             for id in 0..24 {
                 let rows = store.rows().into_iter();

@@ -10,7 +10,8 @@
 use serde::Serialize;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
+use super::monthly::{MonthLimits, month_limits};
 use super::render::Format;
 use super::sheet::Sheet;
 use crate::indicators::counted::Counted;
@@ -22,7 +23,6 @@ use crate::locale::{Bilingual, Language, Note, known_text, text};
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
-use crate::statistics::binomial::binomial_limits;
 use crate::statistics::rational::Rational;
 
 /// Activities that every report lists, in this order; other kinds follow by name.
@@ -59,30 +59,18 @@ pub struct ReportedMonth {
     pub register: u64,
     /// Births in the monthly returns; absent when no office sent one.
     pub returned: Option<i128>,
-    /// What chance alone gives; absent where there is one month only.
+    /// What chance alone gives; absent where too few other months are over.
     pub limits: Option<MonthLimits>,
 }
-
-/// The least and the most births of a month that chance gives, both included, if the births of
-/// the period fall on its days alike: the probability limits of a Shewhart chart (0.135% at
-/// either side, as three standard deviations of a normal variable), exact for a binomial count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct MonthLimits {
-    /// The least.
-    pub low: u64,
-    /// The most.
-    pub high: u64,
-}
-
-/// What lies outside a limit by chance alone, at one side.
-const LIMIT_TAIL: f64 = 0.001_35;
 
 /// Everything that is known of an office for a period, as of a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HalfYearReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// What it is about.
     #[serde(flatten)]
-    pub head: Heading,
+    pub head: Head,
     /// Where the targets are from.
     pub plan: PlanSource,
     /// Counts.
@@ -110,15 +98,19 @@ impl HalfYearReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let head = Heading::of("vitaledger-half-year/1", snapshot, office, period)?;
+        let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
         let indicators = evaluate_all(&counts, targets)?;
+        let births_by_month = months(&head, &counts.months);
+        let has_limits = births_by_month.iter().any(|month| month.limits.is_some());
+        let source = &targets.source;
         Ok(Self {
-            plan: targets.source.clone(),
+            format: "vitaledger-half-year/1",
+            plan: source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(&head, &counts, &indicators, &targets.source),
-            births_by_month: months(period, &counts.months),
+            notes: notes(&head, &counts, &indicators, source, has_limits),
+            births_by_month,
             head,
             monthly_returns: counts.returns,
             indicators,
@@ -158,23 +150,18 @@ impl HalfYearReport {
     }
 }
 
-/// Each month with the limits that all of them together give it.
-fn months(period: Period, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
-    let days = |period: Period| (period.last_day() - period.first_day()).num_days() + 1;
-    let births: u64 = months.iter().map(|month| month.register).sum();
-    let limits = |month: Period| {
-        let share = Rational::new(days(month).into(), days(period).into())?;
-        let (low, high) = binomial_limits(births, share.approximate(), LIMIT_TAIL);
-        Some(MonthLimits { low, high })
-    };
-    let of_several = months.len() > 1;
+/// Each month with the limits that the others give it.
+fn months(head: &Head, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
+    let births: Vec<_> = months.iter().map(|m| (m.month, m.register)).collect();
+    let limits = month_limits(&births, head.recorded_at.date());
     months
         .iter()
-        .map(|month| ReportedMonth {
+        .zip(limits)
+        .map(|(month, limits)| ReportedMonth {
             month: month.month,
             register: month.register,
             returned: month.returned,
-            limits: limits(month.month).filter(|_| of_several),
+            limits: limits.map(MonthLimits::from),
         })
         .collect()
 }
@@ -227,13 +214,13 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
 }
 
 fn notes(
-    head: &Heading,
+    head: &Head,
     counts: &Counts,
     indicators: &[Indicator],
     plan: &PlanSource,
+    has_limits: bool,
 ) -> Vec<Note> {
-    let mut notes = Vec::new();
-    notes.extend(head.before_the_end());
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;
@@ -259,8 +246,8 @@ fn notes(
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
-    if counts.months.len() > 1 {
-        notes.push(Note::new("month_limits", &[]));
+    if has_limits {
+        notes.push(Note::new("control_limits", &[]));
     }
     notes.push(annualised(counts));
     if indicators.iter().any(|indicator| indicator.within_chance) {

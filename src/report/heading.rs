@@ -1,8 +1,8 @@
 //! What every report says of itself: whose, which period, as of which entry.
 //!
-//! What comes in: a snapshot, an office, a period. What goes out: a [`Heading`], whose members
+//! What comes in: a snapshot, an office, a period. What goes out: a [`Head`], whose members
 //! stand at the top of a report's JSON, and its lines for readers. What may fail: an office that
-//! is not registered. What must stay true: one report has one heading, so all of its figures are
+//! is not registered. What must stay true: one report has one head, so all of its figures are
 //! of one office, period and position; nothing is read from a clock.
 
 use chrono::NaiveDate;
@@ -29,11 +29,9 @@ pub struct ReportedOffice {
     pub offices_below: u64,
 }
 
-/// The head of a report.
+/// What a report is about, and what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Heading {
-    /// Name and version of the report's structure.
-    pub format: &'static str,
+pub struct Head {
     /// The office.
     pub office: ReportedOffice,
     /// The period.
@@ -54,13 +52,12 @@ pub struct Heading {
     pub simulated_clock_note: Option<Bilingual>,
 }
 
-impl Heading {
-    /// The head of a report of that structure.
+impl Head {
+    /// Of an office and a period, as of the snapshot's position.
     ///
     /// # Errors
-    /// When the office is not registered in the snapshot.
+    /// When the office is not registered at that position.
     pub fn of(
-        format: &'static str,
         snapshot: &Snapshot,
         office: OfficeCode,
         period: Period,
@@ -74,7 +71,6 @@ impl Heading {
             .iter()
             .filter(|other| snapshot.offices.is_within(other.code, office));
         Ok(Self {
-            format,
             office: ReportedOffice {
                 code: office,
                 name: Bilingual {

@@ -8,11 +8,11 @@
 
 mod view;
 
-use chrono::Datelike;
+use chrono::{Datelike, NaiveDate};
 use serde::Serialize;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
 use super::render::Format;
 use crate::indicators::counted::{Counted, Figures};
 use crate::indicators::monthly::{MonthCounts, Monthly, ReturnsOfMonth};
@@ -52,6 +52,24 @@ pub struct Month {
     pub timeliness: Option<String>,
 }
 
+/// The least and the most events of a month that are no surprise beside the other months.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct MonthLimits {
+    /// The least.
+    pub low: u64,
+    /// The most.
+    pub high: u64,
+}
+
+impl From<control::Limits> for MonthLimits {
+    fn from(limits: control::Limits) -> Self {
+        Self {
+            low: limits.low,
+            high: limits.high,
+        }
+    }
+}
+
 /// A month of a series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Point {
@@ -83,9 +101,11 @@ pub struct Series {
 /// A period month by month.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MonthlyReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// Whose, which period, as of when.
     #[serde(flatten)]
-    pub heading: Heading,
+    pub head: Head,
     /// The months, in order.
     pub months: Vec<Month>,
     /// The period as a whole.
@@ -106,7 +126,7 @@ impl MonthlyReport {
         office: OfficeCode,
         period: Period,
     ) -> Result<Self, ReportError> {
-        let heading = Heading::of("vitaledger-monthly/1", snapshot, office, period)?;
+        let head = Head::of(snapshot, office, period)?;
         let Monthly {
             total,
             returns,
@@ -122,15 +142,19 @@ impl MonthlyReport {
             returns: counts.returns,
         };
         let months: Vec<Month> = months.into_iter().map(month).collect();
-        let series: Vec<Series> = SERIES.iter().map(|one| series(*one, &months)).collect();
+        let series: Vec<Series> = SERIES
+            .iter()
+            .map(|one| series(*one, &months, today))
+            .collect();
         Ok(Self {
-            notes: notes(&heading, &months, &series),
+            format: "vitaledger-monthly/1",
+            notes: notes(&head, &months, &series),
             total: month(MonthCounts {
                 month: period,
                 figures: total,
                 returns,
             }),
-            heading,
+            head,
             months,
             series,
         })
@@ -168,14 +192,28 @@ fn timeliness(figures: &Figures) -> Option<String> {
     share.map(|share| share.to_decimal(1))
 }
 
-/// The months of one kind of event; only those that are over are held against one another.
-fn series(counted: Counted, months: &[Month]) -> Series {
-    let over: Vec<&Month> = months.iter().filter(|month| month.over).collect();
-    let counts: Vec<u64> = over.iter().map(|m| m.figures.count_of(counted)).collect();
-    let days: Vec<u64> = over.iter().map(|m| days_of(m.period)).collect();
-    let point = |month: &Month| {
-        let place = over.iter().position(|other| other.period == month.period);
-        let limits = place.and_then(|at| control::limits(&counts, &days, at));
+/// The limits that the other months give each month, by their days. Only months that are over on
+/// the day are held against one another; the others have no limits.
+#[must_use]
+pub fn month_limits(months: &[(Period, u64)], today: NaiveDate) -> Vec<Option<control::Limits>> {
+    let is_over = |month: Period| month.last_day() < today;
+    let over = months.iter().filter(|(month, _)| is_over(*month));
+    let (days, counts): (Vec<u64>, Vec<u64>) =
+        over.map(|(month, count)| (days_of(*month), *count)).unzip();
+    let mut places = 0..counts.len();
+    let mut limits = |month: Period| {
+        let place = is_over(month).then(|| places.next()).flatten()?;
+        control::limits(&counts, &days, place)
+    };
+    months.iter().map(|(month, _)| limits(*month)).collect()
+}
+
+/// The months of one kind of event.
+fn series(counted: Counted, months: &[Month], today: NaiveDate) -> Series {
+    let count = |month: &Month| (month.period, month.figures.count_of(counted));
+    let counts: Vec<_> = months.iter().map(count).collect();
+    let limits = month_limits(&counts, today);
+    let point = |(month, limits): (&Month, Option<control::Limits>)| {
         let value = month.figures.count_of(counted);
         Point {
             month: month.period,
@@ -194,7 +232,7 @@ fn series(counted: Counted, months: &[Month]) -> Series {
     Series {
         id: counted.id(),
         title: counted.title(),
-        points: months.iter().map(point).collect(),
+        points: months.iter().zip(limits).map(point).collect(),
     }
 }
 
@@ -203,8 +241,8 @@ fn days_of(month: Period) -> u64 {
     u64::try_from(days).unwrap_or(0)
 }
 
-fn notes(heading: &Heading, months: &[Month], series: &[Series]) -> Vec<Note> {
-    let mut notes: Vec<Note> = heading.before_the_end().into_iter().collect();
+fn notes(head: &Head, months: &[Month], series: &[Series]) -> Vec<Note> {
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     notes.push(Note::new("monthly_residents", &[]));
     notes.push(Note::new("monthly_late_reports", &[]));

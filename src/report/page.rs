@@ -8,7 +8,7 @@ use askama::Template;
 use unicode_width::UnicodeWidthStr;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
 use super::render::{Format, harmless_page};
 use crate::locale::columns::{Side, table};
 use crate::locale::{Language, Note, text};
@@ -34,6 +34,8 @@ pub struct Cell {
     pub small: String,
     /// What it means.
     pub tone: Tone,
+    /// A drawing as SVG, for HTML alone; empty when there is none.
+    pub drawing: String,
 }
 
 impl Cell {
@@ -125,13 +127,13 @@ struct HtmlPage<'a> {
 impl Page {
     /// A page with the head of a report and its notes.
     #[must_use]
-    pub fn new(heading: &Heading, title: &str, notes: &[Note], language: Language) -> Self {
+    pub fn new(head: &Head, title: &str, notes: &[Note], language: Language) -> Self {
         let notes = notes.iter().map(|note| note.text.get(language).to_owned());
         Self {
             language,
-            title: heading.title(title, language),
-            warning: heading.warning(language),
-            head: heading.lines(language),
+            title: head.title(title, language),
+            warning: head.warning(language),
+            head: head.lines(language),
             sections: Vec::new(),
             notes: notes.collect(),
         }

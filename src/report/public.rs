@@ -12,7 +12,6 @@
 //! register, because their difference is the number of reports that came late.
 
 use super::half_year::{Figure, HalfYearReport, ReportedMonth};
-use super::heading::Heading;
 use super::sheet::{Sheet, ShownFigure, ShownMonth};
 use super::suppression::Publication;
 use crate::indicators::targets::Verdict;
@@ -26,7 +25,7 @@ use crate::statistics::rational::Rational;
 /// ends of an interval.
 const READINGS: i128 = 4;
 /// Notes that hold for any reader; they name no count.
-const KEPT: [&str; 2] = ["before_the_end", "counting"];
+const KEPT: [&str; 4] = ["before_the_end", "counting", "plan_defaults", "plan_file"];
 
 /// What an indicator is made of, and whether it can be published.
 enum Basis {
@@ -36,13 +35,16 @@ enum Basis {
     Counts(&'static [&'static str]),
     /// The same by a number of residents that is not published.
     ToResidents(&'static [&'static str]),
-    /// Sums of money that are the same for each person: all or nothing can be said.
+    /// A share of a count of which only all can be said: the rest is mostly small, and no figure.
+    AllOf(&'static str),
+    /// A share of money that is the same for each person: only all or nothing can be said.
     AllOrNothing,
-    /// What an office reported.
+    /// What an office reported, or what is made of counts that are not decided on: births reported
+    /// within a year, stillbirths.
     Quoted,
 }
 
-/// Unknown indicators are taken to be quoted: what they say is never published.
+/// Unknown indicators are taken to be quoted, which is never published.
 fn basis(id: &str) -> Basis {
     match id {
         "crude_birth_rate" => Basis::ToResidents(&["births"]),
@@ -51,7 +53,7 @@ fn basis(id: &str) -> Basis {
         "preconception_check_coverage" => {
             Basis::Counts(&["checks_due", "checks_done", "checks_missed"])
         }
-        "timeliness" => Basis::Counts(&["births", "births_timely", "births_late"]),
+        "timeliness" => Basis::AllOf("births"),
         "programme_funding_per_head" => Basis::ToResidents(&[]),
         "reward_fulfilment" => Basis::AllOrNothing,
         "statistical_accuracy" => Basis::Words,
@@ -90,8 +92,9 @@ impl Shown<'_> {
             month: month.month,
             register: Some(month.register).filter(|_| shows),
             returned: None,
-            // The limits are those of the births of the whole period.
-            limits: month.limits.filter(|_| self.all(&["births"])),
+            // The limits come from the births of the other months, which are those of the period
+            // less its own.
+            limits: month.limits.filter(|_| shows && self.all(&["births"])),
             withheld: !shows,
         }
     }
@@ -104,6 +107,12 @@ impl Shown<'_> {
                 let known = self.all(figures).then_some(indicator);
                 known.and_then(|indicator| self.rounded(indicator))
             }
+            Basis::AllOf(figure) => {
+                let all = indicator
+                    .exact
+                    .is_none_or(|exact| exact == Rational::whole(100));
+                (all && self.all(&[figure])).then(|| indicator.clone())
+            }
             Basis::AllOrNothing => {
                 let said = indicator.exact.is_none_or(|exact| {
                     exact == Rational::whole(0) || exact == Rational::whole(100)
@@ -115,10 +124,10 @@ impl Shown<'_> {
                     ..indicator.clone()
                 })
             }
-            Basis::Quoted => {
-                let says_nothing = indicator.quoted.is_none() && indicator.numerator.is_none();
-                says_nothing.then(|| indicator.clone())
+            Basis::Quoted if indicator.quoted.is_none() && indicator.numerator.is_none() => {
+                Some(indicator.clone())
             }
+            Basis::Quoted => None,
         }
         .unwrap_or_else(|| withheld(indicator))
     }
@@ -227,7 +236,7 @@ impl Sheet {
                 .iter()
                 .filter(|note| match note.id {
                     "sex_ratio" | "sex_ratio_few" => sex_ratio,
-                    "month_limits" => months.iter().any(|month| month.limits.is_some()),
+                    "control_limits" => months.iter().any(|month| month.limits.is_some()),
                     id => KEPT.contains(&id),
                 })
                 .cloned(),
@@ -237,11 +246,9 @@ impl Sheet {
             notes.push(Note::new("within_chance", &[]));
         }
         Self {
+            format: "vitaledger-half-year-public/1",
             smallest_shown: Some(publication.smallest_shown),
-            head: Heading {
-                format: "vitaledger-half-year-public/1",
-                ..report.head.clone()
-            },
+            head: report.head.clone(),
             plan: report.plan.clone(),
             figures: report.figures.iter().map(|f| shown.figure(f)).collect(),
             activities: report

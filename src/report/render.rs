@@ -13,7 +13,7 @@ use askama::Template;
 
 use super::ReportError;
 use super::chart;
-use super::heading::one_line;
+use super::heading::{Head, one_line};
 use super::sheet::{Sheet, ShownFigure, ShownMonth, WITHHELD};
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
@@ -72,17 +72,17 @@ pub(super) fn render(
     Ok(harmless_page(&written))
 }
 
-/// Text that steers no terminal and no direction of writing.
-pub(super) fn harmless(text: &str) -> String {
-    text.replace(|c| c != '\n' && is_steering(c), "\u{fffd}")
-}
-
-/// The same of a page, which ends in one line break.
+/// A page that steers no terminal and ends in one line break.
 pub(super) fn harmless_page(written: &str) -> String {
     let mut page = harmless(written);
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+/// Text that steers no terminal and no direction of writing.
+pub(super) fn harmless(text: &str) -> String {
+    text.replace(|c| c != '\n' && is_steering(c), "\u{fffd}")
 }
 
 #[derive(Template)]
@@ -147,7 +147,21 @@ pub(super) struct TargetRow {
     verdict_id: &'static str,
     pub(super) reason: String,
     /// The drawing of the value beside its target; empty where there is none.
-    bar: String,
+    pub(super) bar: String,
+}
+
+impl TargetRow {
+    /// The verdict with its reason, in one cell.
+    pub(super) fn judgement(&self, language: Language) -> String {
+        match (self.verdict.as_str(), self.reason.as_str()) {
+            (only, "") | ("", only) => only.to_owned(),
+            (verdict, reason) => text(
+                language,
+                "judgement",
+                &[("verdict", verdict), ("reason", reason)],
+            ),
+        }
+    }
 }
 
 /// Everything that a format shows, in one language.
@@ -168,12 +182,6 @@ struct View {
 impl View {
     fn of(sheet: &Sheet, language: Language) -> Self {
         let head = &sheet.head;
-        let lines = head.lines(language).into_iter();
-        let lines = lines.map(|(label, value)| Row {
-            label,
-            value,
-            remark: String::new(),
-        });
         let rows = |figures: &[ShownFigure]| {
             let rows = figures.iter().map(|figure| figure_row(figure, language));
             rows.collect()
@@ -187,7 +195,7 @@ impl View {
             language,
             title: head.title("report-title", language),
             warning: head.warning(language),
-            head: lines.collect(),
+            head: head_rows(head, language),
             figures: rows(&sheet.figures),
             activities: rows(&sheet.activities),
             months_chart: months_chart(&sheet.births_by_month, &months, language),
@@ -212,19 +220,22 @@ impl View {
 
     /// The verdict with its reason, in one cell.
     fn judgement(&self, row: &TargetRow) -> String {
-        match (row.verdict.as_str(), row.reason.as_str()) {
-            (only, "") | ("", only) => only.to_owned(),
-            (verdict, reason) => text(
-                self.language,
-                "judgement",
-                &[("verdict", verdict), ("reason", reason)],
-            ),
-        }
+        row.judgement(self.language)
     }
 
     fn tag(&self) -> &'static str {
         self.language.tag()
     }
+}
+
+/// What the report is about, a line each.
+pub(super) fn head_rows(head: &Head, language: Language) -> Vec<Row> {
+    let row = |(label, value)| Row {
+        label,
+        value,
+        remark: String::new(),
+    };
+    head.lines(language).into_iter().map(row).collect()
 }
 
 fn figure_row(figure: &ShownFigure, language: Language) -> Row {

@@ -6,8 +6,9 @@
 
 use serde::Serialize;
 
-use super::half_year::{Figure, HalfYearReport, MonthLimits, ReportedMonth};
-use super::heading::Heading;
+use super::half_year::{Figure, HalfYearReport, ReportedMonth};
+use super::heading::Head;
+use super::monthly::MonthLimits;
 use super::render::{self, Format};
 use super::{ReportError, workbook};
 use crate::indicators::Indicator;
@@ -51,11 +52,13 @@ pub struct ShownMonth {
 /// Everything that a reader is shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Sheet {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// The smallest count that the public is shown beside 0; absent where nothing is withheld.
     pub smallest_shown: Option<u64>,
     /// What it is about.
     #[serde(flatten)]
-    pub head: Heading,
+    pub head: Head,
     /// Where the targets are from.
     pub plan: PlanSource,
     /// Counts.
@@ -115,6 +118,7 @@ impl Sheet {
     #[must_use]
     pub fn of(report: &HalfYearReport) -> Self {
         Self {
+            format: report.format,
             smallest_shown: None,
             head: report.head.clone(),
             plan: report.plan.clone(),

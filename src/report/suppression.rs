@@ -8,22 +8,25 @@
 //!
 //! Cells are office x period x figure. What ties them is in the table: months add up to quarters,
 //! half-years, years and statistical years; offices to the offices above them; boys, girls and
-//! births without a stated sex to births, and so do births reported in time and late; and the
-//! residents of a month's end are those of the month before with births, arrivals, deaths and
-//! departures, where the reader is taken to know how many reports came late.
+//! births without a stated sex to births; checks done and missed to checks that were due.
+//! Residents of two days differ by births, arrivals, deaths and departures, where the reader is
+//! taken to know how many reports came late; of offices without offices below they are shown at
+//! the ends of half-years only, which leaves room for more of everything else.
 //!
-//! Not protected is: what a later position adds to an earlier one (a late report moves a shown
-//! sum by one); what different smallest counts show together; the growth of the numbers of
-//! households and married women, which are no events; the knowledge of those who are themselves
-//! counted. A period that is not over is not published at all, because it changes daily.
+//! Not protected is: what a later position adds to an earlier one (a late report moves a shown sum
+//! by one); what is published with different smallest counts; how many reports came late; the
+//! growth of the numbers of households and married women, which are no events; a count against
+//! those who are themselves counted; against a reader who repeats this very choice of cells for
+//! every table that he thinks possible. A period that is not over is not published at all,
+//! because it changes daily.
 
 mod space;
 mod table;
 mod tally;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use self::table::{CellId, Pattern, Table};
+use self::table::{CellId, Pattern, Table, TieId};
 use self::tally::{Part, Stock, Tally, month_number};
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
@@ -33,8 +36,8 @@ use crate::registers::snapshot::Snapshot;
 pub const SMALLEST_SHOWN: u64 = 10;
 /// The figures of an activity begin with this.
 const ACTIVITY: &str = "activity/";
-/// What a month's stock is worth to readers against a month's flow.
-const STOCK_COST: u64 = 24;
+/// What a stock of one office is worth to readers: more than most of what happens there in a year.
+const STOCK_COST: u64 = 100;
 
 /// A figure: its name, what it is the sum of, and what it costs readers to lose it in one office
 /// and month; no cost where it is not published, but could be found.
@@ -59,6 +62,10 @@ pub struct Publication {
     /// Cells that are not zero.
     cells: HashMap<Place, CellId>,
     pattern: Pattern,
+    /// How the residents of an office and a month's end are tied to what happened in the year.
+    ties: BTreeMap<(OfficeCode, i32), TieId>,
+    /// Offices in which more than one reports anything.
+    with_parts: BTreeSet<OfficeCode>,
 }
 
 impl Publication {
@@ -68,14 +75,37 @@ impl Publication {
         let tally = Tally::of(snapshot);
         let mut plan = Plan::new(snapshot, &tally, smallest_shown);
         plan.flows();
+        plan.ties();
         plan.stocks();
+        let with_parts = plan.scopes.iter().filter(|(_, within)| within.len() > 1);
         Self {
             smallest_shown,
+            with_parts: with_parts.map(|(office, _)| *office).collect(),
             figures: plan.figures,
             months: tally.months,
             pattern: plan.table.decide(),
             cells: plan.cells,
+            ties: plan.ties,
         }
+    }
+
+    /// Whether the residents of a month's end say nothing of what is withheld.
+    fn is_harmless(&self, office: OfficeCode, month: i32) -> bool {
+        let loose = |month: i32| {
+            let tie = self.ties.get(&(office, month));
+            tie.is_some_and(|tie| self.pattern.loosens(*tie))
+        };
+        // Where a whole year is open, so is every number after it.
+        let years = (self.months.0..=month).filter(|month| is_december(*month));
+        (self.with_parts.contains(&office) || is_half_year(month))
+            && !loose(month)
+            && !years.into_iter().any(loose)
+    }
+
+    /// What is no cell is zero, and shown.
+    fn is_shown(&self, place: Place) -> bool {
+        let cell = self.cells.get(&place);
+        cell.is_none_or(|cell| !self.pattern.withholds(*cell))
     }
 
     /// Whether a period is over at this position; one that is not is not published.
@@ -101,8 +131,8 @@ impl Publication {
         } else {
             month_number(period.first_day()).max(self.months.0)
         };
-        let cell = self.cells.get(&(office, *number, start, end));
-        cell.is_none_or(|cell| !self.pattern.withholds(*cell))
+        let harmless = figure != Stock::Residents.as_str() || self.is_harmless(office, end);
+        harmless && self.is_shown((office, *number, start, end))
     }
 
     /// Whether the quantity of an activity is shown. Things that an office makes and meetings that
@@ -133,6 +163,9 @@ struct Plan<'t> {
     scopes: Vec<(OfficeCode, Vec<OfficeCode>)>,
     /// The count of a part, an office and a month; there is none where it is zero.
     counts: HashMap<(&'t Part, OfficeCode, i32), usize>,
+    /// How many blocks the table has.
+    blocks: usize,
+    ties: BTreeMap<(OfficeCode, i32), TieId>,
 }
 
 impl<'t> Plan<'t> {
@@ -146,9 +179,14 @@ impl<'t> Plan<'t> {
         });
         let mut table = Table::new(i64::try_from(smallest_shown).unwrap_or(i64::MAX / 2));
         let mut counts = HashMap::new();
+        let mut blocks: HashMap<(&Part, i32), usize> = HashMap::new();
         for ((part, office, month), value) in &tally.flows {
             if (tally.months.0..=tally.months.1).contains(month) && *value != 0 {
-                counts.insert((part, *office, *month), table.count(*value));
+                let next = blocks.len();
+                let block = *blocks
+                    .entry((family(part), month.div_euclid(12)))
+                    .or_insert(next);
+                counts.insert((part, *office, *month), table.count(*value, block));
             }
         }
         Self {
@@ -156,6 +194,8 @@ impl<'t> Plan<'t> {
             table,
             figures: HashMap::new(),
             cells: HashMap::new(),
+            blocks: blocks.len(),
+            ties: BTreeMap::new(),
             scopes: scopes.filter(|(_, within)| !within.is_empty()).collect(),
             counts,
         }
@@ -179,7 +219,7 @@ impl<'t> Plan<'t> {
                 .filter_map(|part| self.tally.part(part))
                 .collect();
             for (first, last) in &periods {
-                let months = u64::try_from(last - first + 1).unwrap_or(1);
+                let worth = worth(*first, *last);
                 for (office, within) in &scopes {
                     let sum = self.sum(&parts, within, (*first, *last));
                     // What an office reports itself is what its parts leave of it.
@@ -192,7 +232,7 @@ impl<'t> Plan<'t> {
                         None => self.hidden(sum),
                         Some(_) if sum.is_empty() => {}
                         Some(cost) => {
-                            let cell = self.table.published(sum, cost * months * offices);
+                            let cell = self.table.published(sum, cost * worth * offices);
                             self.cells.insert((*office, number, *first, *last), cell);
                         }
                     }
@@ -218,23 +258,50 @@ impl<'t> Plan<'t> {
         sum
     }
 
+    /// What the residents of an office show of the year until a month's end.
+    fn ties(&mut self) {
+        let parts = self.tally.parts();
+        let moving: Vec<(&'t Part, i64)> = parts
+            .filter_map(|part| Some((part, part.adds_residents()?)))
+            .collect();
+        let scopes = self.scopes.clone();
+        for month in self.tally.months.0..=self.tally.months.1 {
+            let january = month - month.rem_euclid(12);
+            for (office, within) in &scopes {
+                if within.len() == 1 && !is_half_year(month) {
+                    continue;
+                }
+                let mut tied = Vec::new();
+                for (part, by) in &moving {
+                    let counts = self.sum(&[*part], within, (january, month));
+                    tied.extend(counts.into_iter().map(|count| (count, *by)));
+                }
+                if tied.is_empty() {
+                    continue;
+                }
+                // To lose the end of a year is to lose all that come after it.
+                let years = if is_december(month) { 100 } else { 1 };
+                let offices = u64::try_from(within.len()).unwrap_or(1);
+                let tie = self.table.tie(tied, STOCK_COST * years * offices);
+                self.ties.insert((*office, month), tie);
+            }
+        }
+    }
+
     /// The stocks of every month's last day.
     fn stocks(&mut self) {
         let scopes = self.scopes.clone();
         for stock in Stock::ALL {
             let number = self.figure(stock.as_str());
-            let mut before: BTreeMap<OfficeCode, usize> = BTreeMap::new();
             for month in self.tally.months.0..=self.tally.months.1 {
                 let mut now = BTreeMap::new();
                 for office in self.tally.offices() {
                     let value = self.tally.stock(stock, office, month);
                     if value != 0 {
-                        now.insert(office, self.table.count(value));
+                        now.insert(office, self.table.count(value, self.blocks));
                     }
                 }
-                if stock == Stock::Residents && month > self.tally.months.0 {
-                    self.balance(&before, &now, month);
-                }
+                self.blocks += 1;
                 for (office, within) in &scopes {
                     let sum: Vec<usize> = within
                         .iter()
@@ -250,35 +317,27 @@ impl<'t> Plan<'t> {
                         self.cells.insert((*office, number, month, month), cell);
                     }
                 }
-                before = now;
             }
         }
     }
+}
 
-    /// Residents now are those before with what happened in the month.
-    fn balance(
-        &mut self,
-        before: &BTreeMap<OfficeCode, usize>,
-        now: &BTreeMap<OfficeCode, usize>,
-        month: i32,
-    ) {
-        let moving: Vec<(&'t Part, i64)> = self
-            .tally
-            .parts()
-            .filter_map(|part| Some((part, part.adds_residents()?)))
-            .collect();
-        for office in self.tally.offices() {
-            let mut equation: Vec<(usize, i64)> = Vec::new();
-            equation.extend(now.get(&office).map(|count| (*count, 1)));
-            equation.extend(before.get(&office).map(|count| (*count, -1)));
-            for (part, by) in &moving {
-                let count = self.counts.get(&(*part, office, month));
-                equation.extend(count.map(|count| (*count, -by)));
-            }
-            if !equation.is_empty() {
-                self.table.equation(equation);
-            }
-        }
+/// The last month of a year, of which January is 0.
+fn is_december(month: i32) -> bool {
+    month.rem_euclid(12) == 11
+}
+
+/// June or December.
+fn is_half_year(month: i32) -> bool {
+    month.rem_euclid(6) == 5
+}
+
+/// Parts that are summed up together anywhere, or move the same number, stand in one block.
+fn family(part: &Part) -> &Part {
+    match part {
+        part if part.adds_residents().is_some() => &Part::Births(tally::MALE),
+        Part::Checks { .. } => &Part::Checks { done: true },
+        part => part,
     }
 }
 
@@ -289,21 +348,13 @@ fn figures(tally: &Tally) -> Vec<Figure> {
         parts,
         cost,
     };
-    let births = |sexes: &[&'static str], late: &[bool]| -> Vec<Part> {
-        let mut parts = Vec::new();
-        for sex in sexes {
-            parts.extend(late.iter().map(|late| Part::Births { sex, late: *late }));
-        }
-        parts
-    };
-    let (sexes, both) = ([tally::MALE, tally::FEMALE, tally::UNSTATED], [false, true]);
+    let births = |sexes: &[&'static str]| sexes.iter().map(|sex| Part::Births(sex)).collect();
+    let sexes = [tally::MALE, tally::FEMALE, tally::UNSTATED];
     let mut figures = vec![
-        figure("births", Some(6), births(&sexes, &both)),
-        figure("births_male", Some(2), births(&sexes[..1], &both)),
-        figure("births_female", Some(2), births(&sexes[1..2], &both)),
-        figure("births_unstated", None, births(&sexes[2..], &both)),
-        figure("births_timely", Some(1), births(&sexes, &both[..1])),
-        figure("births_late", Some(1), births(&sexes, &both[1..])),
+        figure("births", Some(6), births(&sexes)),
+        figure("births_male", Some(2), births(&sexes[..1])),
+        figure("births_female", Some(2), births(&sexes[1..2])),
+        figure("births_unstated", None, births(&sexes[2..])),
         figure("pregnancy_losses", Some(4), vec![Part::Losses]),
         figure("checks_done", Some(2), vec![Part::Checks { done: true }]),
         figure("checks_missed", Some(1), vec![Part::Checks { done: false }]),
@@ -323,6 +374,18 @@ fn figures(tally: &Tally) -> Vec<Figure> {
         }
     }
     figures
+}
+
+/// What a period is worth to readers: longer ones more, but a statistical year, which ends in
+/// September and ties two calendar years together, less than their halves.
+fn worth(first: i32, last: i32) -> u64 {
+    match last - first + 1 {
+        1 => 1,
+        2..=3 => 2,
+        7.. if last.rem_euclid(12) == 8 => 3,
+        4..=6 => 6,
+        _ => 8,
+    }
 }
 
 /// First and last month of every period that is published, without the months before the first

@@ -13,7 +13,7 @@ mod view;
 use serde::Serialize;
 
 use super::ReportError;
-use super::heading::Heading;
+use super::heading::Head;
 use super::render::Format;
 use super::returns::summed;
 use crate::indicators::counted::Counted;
@@ -75,9 +75,11 @@ pub struct MatrixRow {
 /// Plan against reality.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetsReport {
+    /// Name and version of this structure.
+    pub format: &'static str,
     /// Whose, which period, as of when.
     #[serde(flatten)]
-    pub heading: Heading,
+    pub head: Head,
     /// Where the targets are from.
     pub plan: PlanSource,
     /// Indicators that have a target.
@@ -101,7 +103,7 @@ impl TargetsReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let heading = Heading::of("vitaledger-targets/1", snapshot, office, period)?;
+        let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
         let all = evaluate_all(&counts, targets)?;
         let (judged, others): (Vec<_>, Vec<_>) =
@@ -112,8 +114,9 @@ impl TargetsReport {
             .map(|below| matrix_row(snapshot, below, period, targets))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            notes: notes(&heading, &judged),
-            heading,
+            format: "vitaledger-targets/1",
+            notes: notes(&head, &judged),
+            head,
             plan: targets.source.clone(),
             targets: judged.into_iter().map(Judged::of).collect(),
             without_target: others.into_iter().chain(counted).collect(),
@@ -166,8 +169,8 @@ fn matrix_row(
     })
 }
 
-fn notes(heading: &Heading, judged: &[Indicator]) -> Vec<Note> {
-    let mut notes: Vec<Note> = heading.before_the_end().into_iter().collect();
+fn notes(head: &Head, judged: &[Indicator]) -> Vec<Note> {
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     notes.push(Note::new("gap", &[]));
     if judged.iter().any(|indicator| indicator.within_chance) {

@@ -15,7 +15,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::ReportError;
 use super::heading::one_line;
-use super::render::{harmless, target_text};
+use super::render::{harmless, head_rows, target_text};
 use super::sheet::{Sheet, ShownFigure, WITHHELD};
 use crate::indicators::Indicator;
 use crate::locale::{Language, text};
@@ -132,8 +132,8 @@ fn figures(sheet: &Sheet, title: &str, language: Language) -> Page {
     let warning = sheet.head.simulated_clock_note.as_ref();
     let mut above = vec![vec![Cell::text(title)]];
     above.extend(warning.map(|note| vec![Cell::text(note.get(language))]));
-    let head = sheet.head.lines(language).into_iter();
-    above.extend(head.map(|(label, value)| vec![Cell::text(label), Cell::text(value)]));
+    let head = head_rows(&sheet.head, language).into_iter();
+    above.extend(head.map(|row| vec![Cell::text(row.label), Cell::text(row.value)]));
     above.push(Vec::new());
     let line = |figure: &ShownFigure| {
         let remark = figure.remark.as_ref().map(|remark| remark.get(language));

@@ -79,28 +79,6 @@ pub fn binomial_at_least(k: u64, n: u64, p: f64) -> f64 {
     }
 }
 
-/// The least and the most successes of `n` trials at the share `p` that are not improbable: at
-/// most `tail` lies below the one, and at most `tail` above the other.
-#[must_use]
-pub fn binomial_limits(n: u64, p: f64, tail: f64) -> (u64, u64) {
-    // Both tails change one way only, so each limit is found by halving 0..=n.
-    let first = |holds: &dyn Fn(u64) -> bool| {
-        let (mut low, mut high) = (0, n);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if holds(middle) {
-                high = middle;
-            } else {
-                low = middle + 1;
-            }
-        }
-        low
-    };
-    let least = first(&|k| binomial_at_most(k, n, p) > tail);
-    let most = first(&|k| binomial_at_least(k + 1, n, p) <= tail);
-    (least, most)
-}
-
 /// Is the share too low? One-sided, at the share `p`, which is the nearer edge of the null.
 #[must_use]
 pub fn binomial_lower(successes: u64, trials: u64, p: f64) -> PValue {

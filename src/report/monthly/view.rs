@@ -6,6 +6,7 @@
 use super::{Month, MonthlyReport, Point};
 use crate::indicators::counted::Counted;
 use crate::locale::{Language, text};
+use crate::report::chart;
 use crate::report::page::{Cell, Column, Page, Section, Tone};
 use crate::statistics::rational::Rational;
 
@@ -25,7 +26,7 @@ const NONE: &str = "-";
 
 /// The page.
 pub(super) fn page(report: &MonthlyReport, language: Language) -> Page {
-    let mut page = Page::new(&report.heading, "monthly-title", &report.notes, language);
+    let mut page = Page::new(&report.head, "monthly-title", &report.notes, language);
     let sections = [
         events(report, &page),
         returns(report, &page),
@@ -114,9 +115,41 @@ fn returns(report: &MonthlyReport, page: &Page) -> Section {
         title: page.t("section-monthly-returns"),
         columns,
         rows: rows(report, page).into_iter().map(cells).collect(),
-        drawing: String::new(),
+        drawing: births_chart(report, page),
         below: Vec::new(),
     }
+}
+
+/// Births of the register beside the returns, the limits of chance behind them.
+fn births_chart(report: &MonthlyReport, page: &Page) -> String {
+    let births = report.series_of(Counted::Births.id());
+    let points = births.map_or(&[][..], |series| &series.points);
+    let told = points.iter().map(|point| {
+        let value = limits_text(point, page);
+        let args = [("month", point.month.to_string()), ("register", value)];
+        let args = args.each_ref().map(|(name, value)| (*name, value.as_str()));
+        text(page.language, "chart-month", &args)
+    });
+    let title = page.t("section-monthly-returns");
+    let words = chart::Words {
+        title: &title,
+        description: &told.collect::<Vec<_>>().join("; "),
+        withheld: NONE,
+    };
+    let months: Vec<_> = points
+        .iter()
+        .zip(&report.months)
+        .map(|(point, month)| chart::Month {
+            label: point.month.to_string(),
+            counted: month.begun.then_some(point.value.into()),
+            returned: month.returns.births,
+            limits: point
+                .low
+                .zip(point.high)
+                .map(|(low, high)| (low.into(), high.into())),
+        })
+        .collect();
+    chart::months(words, &months)
 }
 
 fn limits(report: &MonthlyReport, page: &Page) -> Section {
@@ -138,22 +171,29 @@ fn limits(report: &MonthlyReport, page: &Page) -> Section {
     }
 }
 
-/// `12 (5 to 21)`, with a mark where it lies outside.
+/// `12 (5 to 21)`, or the count alone where there are no limits.
+fn limits_text(point: &Point, page: &Page) -> String {
+    let value = number(i128::from(point.value));
+    let (Some(low), Some(high)) = (point.low, point.high) else {
+        return value;
+    };
+    let [low, high] = [low, high].map(|limit| number(i128::from(limit)));
+    let args = [("value", value.as_str()), ("low", &low), ("high", &high)];
+    text(page.language, "count-with-limits", &args)
+}
+
+/// The count with its limits, marked where it lies outside.
 fn limit_cell(point: &Point, begun: bool, page: &Page) -> Cell {
     if !begun {
         return Cell::of(NONE);
     }
-    let value = number(i128::from(point.value));
-    let (Some(low), Some(high)) = (point.low, point.high) else {
-        return Cell::of(value);
-    };
-    let outside = point.outside == Some(true);
-    let [low, high] = [low, high].map(|limit| number(i128::from(limit)));
-    let args = [("value", value.as_str()), ("low", &low), ("high", &high)];
-    let text = text(page.language, "count-with-limits", &args);
-    Cell {
-        text: if outside { format!("! {text}") } else { text },
-        small: String::new(),
-        tone: if outside { Tone::Bad } else { Tone::Plain },
+    let text = limits_text(point, page);
+    if point.outside == Some(true) {
+        return Cell {
+            text: format!("! {text}"),
+            tone: Tone::Bad,
+            ..Cell::default()
+        };
     }
+    Cell::of(text)
 }

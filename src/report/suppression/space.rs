@@ -3,7 +3,7 @@
 //! What comes in: counts with their true values, sums of them that are published, equations
 //! between them. What goes out: another table that agrees with everything published and in which
 //! a count, or a sum of counts, is as large or as small as is asked; or the published sums that
-//! are in its way. What may fail: a coefficient beyond 63 bits, and more steps than [`MAX_STEPS`];
+//! are in its way. What may fail: a coefficient beyond 31 bits, and more steps than [`MAX_STEPS`];
 //! then nothing is claimed. What must stay true: all arithmetic is exact, and the table that is
 //! held agrees with every published sum at any time, because it begins at the truth and every
 //! step keeps the sums.
@@ -30,17 +30,22 @@ enum Bound {
     Free,
 }
 
+/// A variable and its coefficient, in few bytes: most of the time goes into moving them.
+type Term = (u32, i32);
+
 /// `scale * basic + sum of terms` is constant; `scale` is positive, terms are in order of variable.
 #[derive(Debug, Clone)]
 struct Row {
     basic: usize,
-    scale: i64,
-    terms: Vec<(usize, i64)>,
+    scale: i32,
+    terms: Vec<Term>,
 }
 
 impl Row {
-    fn of(&self, variable: usize) -> Option<i64> {
-        let at = self.terms.binary_search_by_key(&variable, |term| term.0);
+    fn of(&self, variable: usize) -> Option<i32> {
+        let at = self
+            .terms
+            .binary_search_by_key(&variable, |term| term.0 as usize);
         at.ok().map(|at| self.terms[at].1)
     }
 }
@@ -73,8 +78,10 @@ pub struct Space {
     row_of: Vec<Option<usize>>,
     /// Rows that may hold a variable; more may be listed than do.
     columns: Vec<Vec<usize>>,
-    /// Steps since it was made.
-    steps: usize,
+    /// Sums that are withheld for good, so that nobody asks for their values.
+    forgotten: Vec<bool>,
+    /// Rows may be half changed, so that nothing can be said any more.
+    overflowed: bool,
 }
 
 const ZERO: Rational = Rational::whole(0);
@@ -85,6 +92,7 @@ impl Space {
         self.values.push(Rational::whole(value.into()));
         self.row_of.push(None);
         self.columns.push(Vec::new());
+        self.forgotten.push(false);
         self.bounds.len() - 1
     }
 
@@ -97,12 +105,11 @@ impl Space {
     /// before anything is moved.
     pub fn published(&mut self, form: &Form) -> usize {
         let sum = self.variable(Bound::Fixed, 0);
-        let mut terms: Vec<_> = form.iter().map(|(part, by)| (*part, -by)).collect();
-        terms.sort_unstable_by_key(|term| term.0);
         let row = self.rows.len();
-        for (part, _) in &terms {
+        for (part, _) in form {
             self.columns[*part].push(row);
         }
+        let terms = turned(form);
         self.row_of[sum] = Some(row);
         self.rows.push(Row {
             basic: sum,
@@ -117,18 +124,22 @@ impl Space {
         self.bounds[sum] = Bound::Free;
     }
 
-    /// Publishes a sum again, if the table that is held agrees with it.
-    pub fn publish_again(&mut self, sum: usize) -> bool {
-        let agrees = self.values[sum] == ZERO;
-        if agrees {
-            self.bounds[sum] = Bound::Fixed;
-        }
-        agrees
+    /// Whether the table that is held has another value for a sum than the truth.
+    pub fn has_moved(&self, sum: usize) -> bool {
+        self.values[sum] != ZERO
     }
 
-    /// Steps since it was made.
-    pub const fn steps(&self) -> usize {
-        self.steps
+    /// Keeps a withheld sum so for good. Where it is basic, its row only says what it is.
+    pub fn forget(&mut self, sum: usize) {
+        self.forgotten[sum] = true;
+        if let Some(row) = self.row_of[sum] {
+            self.rows[row].terms = Vec::new();
+        }
+    }
+
+    /// Publishes a sum that was withheld and has not moved.
+    pub fn publish(&mut self, sum: usize) {
+        self.bounds[sum] = Bound::Fixed;
     }
 
     /// The value of a form in the table that is held; `None` where it does not fit.
@@ -149,7 +160,12 @@ impl Space {
 
     /// Moves the table that is held until the form is at least the goal.
     pub fn raise(&mut self, form: &Form, goal: Rational) -> Moved {
-        self.try_to_raise(form, goal).unwrap_or(Moved::Unknown)
+        if self.overflowed {
+            return Moved::Unknown;
+        }
+        let moved = self.try_to_raise(form, goal);
+        self.overflowed = moved.is_err();
+        moved.unwrap_or(Moved::Unknown)
     }
 
     fn try_to_raise(&mut self, form: &Form, goal: Rational) -> Result<Moved, Overflow> {
@@ -162,16 +178,17 @@ impl Space {
                 return Ok(Moved::Reached);
             }
             let Some((entering, up)) = self.entering(&objective, still > PATIENCE) else {
-                let in_the_way = objective.terms.iter().map(|term| term.0);
+                let in_the_way = objective.terms.iter().map(|term| term.0 as usize);
                 let fixed = in_the_way.filter(|v| self.bounds[*v] == Bound::Fixed);
                 return Ok(Moved::Stuck(fixed.collect()));
             };
             let rows = self.rows_with(entering);
             let (limit, leaving) = self.limit(entering, up, &rows)?;
-            // As far as is needed, and no further.
+            // As far as is needed, but by a whole number: while all variables outside the basis are
+            // whole, no value has a larger denominator than the scale of its row.
             let gain = objective.of(entering).unwrap_or(0).unsigned_abs();
             let gain = Rational::new(i128::from(gain), objective.scale.into()).ok_or(Overflow)?;
-            let needed = missing.over(gain).ok_or(Overflow)?;
+            let needed = missing.over(gain).map(rounded_up).ok_or(Overflow)?;
             let enough = limit.is_none_or(|limit| needed <= limit);
             let by = limit.filter(|_| !enough).unwrap_or(needed);
             still = if by == ZERO { still + 1 } else { 0 };
@@ -179,44 +196,43 @@ impl Space {
             let gained = by.times(gain).ok_or(Overflow)?;
             missing = missing.minus(gained).ok_or(Overflow)?;
             if let Some(row) = leaving.filter(|_| !enough) {
-                self.pivot(row, entering, &rows)?;
-                let pivot = &self.rows[row];
-                objective = combined(&objective, pivot, &mut Vec::new())?;
+                let (mut filled, mut room) = (Vec::new(), Vec::new());
+                let pivot = self.pivot(row, entering, &rows)?;
+                take_out(&mut objective, &pivot, &mut filled, &mut room)?;
+                self.settle(row, pivot);
             }
-            self.steps += 1;
         }
         Ok(Moved::Unknown)
     }
 
     /// The form as a row over variables outside the basis; its basic variable is the form itself.
     fn objective(&self, form: &Form) -> Result<Row, Overflow> {
-        let mut terms: Vec<_> = form.iter().map(|(variable, by)| (*variable, -by)).collect();
-        terms.sort_unstable_by_key(|term| term.0);
         let mut row = Row {
             basic: usize::MAX,
             scale: 1,
-            terms,
+            terms: turned(form),
         };
-        let basic: Vec<usize> = form.iter().filter_map(|(v, _)| self.row_of[*v]).collect();
-        for other in basic {
-            row = combined(&row, &self.rows[other], &mut Vec::new())?;
+        let (mut filled, mut room) = (Vec::new(), Vec::new());
+        for other in form.iter().filter_map(|(v, _)| self.row_of[*v]) {
+            take_out(&mut row, &self.rows[other], &mut filled, &mut room)?;
         }
         Ok(row)
     }
 
     /// A variable that raises the objective, and whether upwards.
     fn entering(&self, objective: &Row, first: bool) -> Option<(usize, bool)> {
-        let mut best: Option<(u64, usize, bool)> = None;
+        let mut best: Option<(u32, usize, bool)> = None;
         for (variable, by) in &objective.terms {
             let up = *by < 0;
-            let may = match self.bounds[*variable] {
-                Bound::AtLeastZero => up || self.values[*variable] > ZERO,
+            let variable = *variable as usize;
+            let may = match self.bounds[variable] {
+                Bound::AtLeastZero => up || self.values[variable] > ZERO,
                 Bound::Free => true,
                 Bound::Fixed => false,
             };
             let gain = by.unsigned_abs();
             if may && best.is_none_or(|(most, _, _)| gain > most) {
-                best = Some((gain, *variable, up));
+                best = Some((gain, variable, up));
                 if first {
                     break;
                 }
@@ -253,7 +269,7 @@ impl Space {
             let stop = match self.bounds[row.basic] {
                 Bound::Fixed => ZERO,
                 Bound::AtLeastZero if falls => {
-                    let ratio = Rational::new(row.scale.into(), i128::from(by).abs());
+                    let ratio = Rational::new(row.scale.into(), by.unsigned_abs().into());
                     let stop = ratio.and_then(|ratio| self.values[row.basic].times(ratio));
                     stop.ok_or(Overflow)?
                 }
@@ -313,8 +329,9 @@ impl Space {
         Ok(())
     }
 
-    /// The variable takes the place of the row's basic one, and leaves all other rows.
-    fn pivot(&mut self, index: usize, entering: usize, rows: &[usize]) -> Result<(), Overflow> {
+    /// The row in which the variable takes the place of the basic one, after it has left all other
+    /// rows.
+    fn pivot(&mut self, index: usize, entering: usize, rows: &[usize]) -> Result<Row, Overflow> {
         let row = &self.rows[index];
         let leaving = row.basic;
         let mut pivot = Row {
@@ -322,76 +339,103 @@ impl Space {
             scale: row.of(entering).unwrap_or(1),
             terms: row.terms.clone(),
         };
-        pivot.terms.retain(|term| term.0 != entering);
-        let at = pivot.terms.partition_point(|term| term.0 < leaving);
-        pivot.terms.insert(at, (leaving, row.scale));
-        let pivot = reduced(pivot);
-        let mut changed = Vec::new();
-        let mut filled = Vec::new();
+        let number = u32::try_from(leaving).map_err(|_| Overflow)?;
+        pivot.terms.retain(|term| term.0 as usize != entering);
+        let at = pivot.terms.partition_point(|term| term.0 < number);
+        pivot.terms.insert(at, (number, row.scale));
+        reduce(&mut pivot);
+        let (mut filled, mut room) = (Vec::new(), Vec::new());
         for other in rows.iter().filter(|other| **other != index) {
-            changed.push((*other, combined(&self.rows[*other], &pivot, &mut filled)?));
+            take_out(&mut self.rows[*other], &pivot, &mut filled, &mut room)?;
             for variable in filled.drain(..) {
                 self.columns[variable].push(*other);
             }
         }
-        // Nothing is changed before everything is known to fit.
-        for (other, row) in changed {
-            self.rows[other] = row;
-        }
+        Ok(pivot)
+    }
+
+    /// Puts the new row in its place.
+    fn settle(&mut self, index: usize, mut row: Row) {
+        let leaving = self.rows[index].basic;
         self.columns[leaving].push(index);
-        self.columns[entering].clear();
+        self.columns[row.basic].clear();
         self.row_of[leaving] = None;
-        self.row_of[entering] = Some(index);
-        self.rows[index] = pivot;
-        Ok(())
+        self.row_of[row.basic] = Some(index);
+        if self.forgotten[row.basic] {
+            row.terms = Vec::new();
+        }
+        self.rows[index] = row;
     }
 }
 
-/// `row` without the basic variable of `pivot`. Variables that come into the row are noted.
-fn combined(row: &Row, pivot: &Row, filled: &mut Vec<usize>) -> Result<Row, Overflow> {
+/// The form with the other sign, in order of variable.
+fn turned(form: &Form) -> Vec<Term> {
+    let turned = form.iter().filter_map(|(variable, by)| {
+        let variable = u32::try_from(*variable).ok()?;
+        Some((variable, i32::try_from(-by).ok()?))
+    });
+    let mut terms: Vec<Term> = turned.collect();
+    terms.sort_unstable_by_key(|term| term.0);
+    terms
+}
+
+/// Takes the basic variable of `pivot` out of a row. Variables that come into the row are noted;
+/// `room` is where the row is made anew. After an overflow the row is as it was.
+fn take_out(
+    row: &mut Row,
+    pivot: &Row,
+    filled: &mut Vec<usize>,
+    room: &mut Vec<Term>,
+) -> Result<(), Overflow> {
     let Some(by) = row.of(pivot.basic) else {
-        return Ok(row.clone());
+        return Ok(());
     };
     let divisor = common_divisor(by.unsigned_abs(), pivot.scale.unsigned_abs());
-    let divisor = i64::try_from(divisor).map_err(|_| Overflow)?;
+    let divisor = i32::try_from(divisor).map_err(|_| Overflow)?;
     let (times, by) = (pivot.scale / divisor, by / divisor);
-    let product = |a: i64, b: i64| a.checked_mul(b).ok_or(Overflow);
-    let mut terms = Vec::with_capacity(row.terms.len() + pivot.terms.len());
-    let (mut own, mut others) = (row.terms.iter().peekable(), pivot.terms.iter().peekable());
+    let scale = row.scale.checked_mul(times).ok_or(Overflow)?;
+    room.clear();
+    let (mut own, mut others) = (row.terms.iter(), pivot.terms.iter());
+    let (mut left, mut right) = (own.next(), others.next());
     loop {
-        let next = match (own.peek(), others.peek()) {
-            (None, None) => break,
-            (Some((a, _)), Some((b, _))) if a == b => {
-                let (Some((variable, x)), Some((_, y))) = (own.next(), others.next()) else {
-                    break;
-                };
-                let rest = product(*x, times)?.checked_sub(product(*y, by)?);
-                (*variable, rest.ok_or(Overflow)?)
+        let (variable, factor) = match (left, right) {
+            (Some((a, x)), Some((b, y))) if a == b => {
+                (left, right) = (own.next(), others.next());
+                (*a, sum_of_products(*x, times, *y, by)?)
             }
-            (Some((a, x)), other) if other.is_none_or(|(b, _)| a < b) => {
-                own.next();
-                (*a, product(*x, times)?)
+            (Some((a, x)), Some((b, _))) if a < b => {
+                left = own.next();
+                (*a, sum_of_products(*x, times, 0, 0)?)
             }
             (_, Some((b, y))) => {
-                others.next();
-                filled.push(*b);
-                (*b, -product(*y, by)?)
+                right = others.next();
+                filled.push(*b as usize);
+                (*b, sum_of_products(0, 0, *y, by)?)
             }
-            (Some(_), None) => break,
+            (Some((a, x)), None) => {
+                left = own.next();
+                (*a, sum_of_products(*x, times, 0, 0)?)
+            }
+            (None, None) => break,
         };
-        if next.1 != 0 && next.0 != pivot.basic {
-            terms.push(next);
+        if factor != 0 && variable as usize != pivot.basic {
+            room.push((variable, factor));
         }
     }
-    Ok(reduced(Row {
-        basic: row.basic,
-        scale: product(row.scale, times)?,
-        terms,
-    }))
+    std::mem::swap(&mut row.terms, room);
+    row.scale = scale;
+    reduce(row);
+    Ok(())
 }
 
-/// In lowest terms, with a positive scale.
-fn reduced(mut row: Row) -> Row {
+/// `a times - b by`.
+fn sum_of_products(a: i32, times: i32, b: i32, by: i32) -> Result<i32, Overflow> {
+    let exact = i64::from(a) * i64::from(times) - i64::from(b) * i64::from(by);
+    i32::try_from(exact).map_err(|_| Overflow)
+}
+
+/// Puts a row into lowest terms, with a positive scale.
+fn reduce(row: &mut Row) {
     let mut divisor = row.scale.unsigned_abs();
     for (_, by) in &row.terms {
         if divisor == 1 {
@@ -399,20 +443,25 @@ fn reduced(mut row: Row) -> Row {
         }
         divisor = common_divisor(divisor, by.unsigned_abs());
     }
-    let divisor = i64::try_from(divisor).unwrap_or(1).max(1) * row.scale.signum();
+    let divisor = i32::try_from(divisor).unwrap_or(1).max(1) * row.scale.signum();
     if divisor != 1 {
         row.scale /= divisor;
         for (_, by) in &mut row.terms {
             *by /= divisor;
         }
     }
-    row
 }
 
-fn common_divisor(a: u64, b: u64) -> u64 {
+fn common_divisor(a: u32, b: u32) -> u32 {
     let (mut a, mut b) = (a, b);
     while b != 0 {
         (a, b) = (b, a % b);
     }
     a
+}
+
+/// The least whole number that is not below a fraction above 0.
+fn rounded_up(fraction: Rational) -> Rational {
+    let (over, under) = (fraction.numerator(), fraction.denominator());
+    Rational::whole(over.div_euclid(under) + i128::from(over.rem_euclid(under) > 0))
 }

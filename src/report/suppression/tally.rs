@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{Datelike, NaiveDate};
 
-use crate::indicators::counted::{TIMELY_DAYS, WOMEN_AGES};
+use crate::indicators::counted::WOMEN_AGES;
 use crate::indicators::counts::CHECKUP;
 use crate::model::code::{MaritalStatus, RegistrationKind, Sex, Source};
 use crate::model::id::OfficeCode;
@@ -38,13 +38,8 @@ pub const EVENTS: [(RegistrationKind, &str); 5] = [
 /// The smallest parts that figures are sums of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
-    /// Live births.
-    Births {
-        /// [`MALE`], [`FEMALE`] or [`UNSTATED`].
-        sex: &'static str,
-        /// Reported after more than [`TIMELY_DAYS`], or on no day that is known.
-        late: bool,
-    },
+    /// Live births by sex: [`MALE`], [`FEMALE`] or [`UNSTATED`].
+    Births(&'static str),
     /// Registrations of a kind.
     Events(RegistrationKind),
     /// Pregnancy losses.
@@ -62,7 +57,7 @@ impl Part {
     /// By how much one of these changes the number of residents; `None` where it does not.
     pub fn adds_residents(&self) -> Option<i64> {
         match self {
-            Self::Births { .. } | Self::Events(RegistrationKind::Arrival) => Some(1),
+            Self::Births(_) | Self::Events(RegistrationKind::Arrival) => Some(1),
             Self::Events(RegistrationKind::Death | RegistrationKind::Departure) => Some(-1),
             _ => None,
         }
@@ -209,13 +204,9 @@ impl Tally {
                 Some(Sex::Female) => FEMALE,
                 _ => UNSTATED,
             };
-            let delay = fields.occurred_on.zip(fields.reported_on);
-            let delay = delay.map(|(on, reported)| (reported - on).num_days());
-            let late = !delay.is_some_and(|days| (0..=TIMELY_DAYS).contains(&days));
-            let part = Part::Births { sex, late };
             self.add(
                 snapshot,
-                part,
+                Part::Births(sex),
                 (fields.source, fields.office),
                 fields.occurred_on,
                 1,

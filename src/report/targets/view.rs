@@ -14,7 +14,7 @@ use crate::report::render::target_row;
 
 /// The page.
 pub(super) fn page(report: &TargetsReport, language: Language) -> Page {
-    let mut page = Page::new(&report.heading, "targets-title", &report.notes, language);
+    let mut page = Page::new(&report.head, "targets-title", &report.notes, language);
     let plan = report.plan.note().text;
     page.head
         .push((page.t("head-plan"), plan.get(language).to_owned()));
@@ -71,28 +71,25 @@ fn targets(report: &TargetsReport, page: &Page) -> Section {
     let cells = |(at, judged): (usize, &Judged)| {
         let row = target_row(&judged.indicator, page.language);
         let verdict = judged.indicator.verdict;
-        let judgement = match (row.verdict.as_str(), row.reason.as_str()) {
-            (only, "") | ("", only) => only.to_owned(),
-            (verdict, reason) => {
-                let args = [("verdict", verdict), ("reason", reason)];
-                text(page.language, "judgement", &args)
-            }
-        };
+        let judgement = row.judgement(page.language);
         vec![
             Cell::of((at + 1).to_string()),
             Cell {
                 text: row.title,
                 small: row.definition,
-                tone: Tone::Plain,
+                ..Cell::default()
             },
             Cell::of(or_none(row.value)),
             Cell::of(or_none(row.basis)),
             Cell::of(or_none(row.interval)),
-            Cell::of(row.target),
+            Cell {
+                drawing: row.bar,
+                ..Cell::of(row.target)
+            },
             Cell {
                 text: format!("{} {judgement}", mark(verdict)),
-                small: String::new(),
                 tone: tone(verdict),
+                ..Cell::default()
             },
             Cell::of(
                 judged
@@ -121,7 +118,7 @@ fn matrix(report: &TargetsReport, page: &Page) -> Section {
         let name = Cell {
             text: one_line(row.name.get(page.language)),
             small: row.office.to_string(),
-            tone: Tone::Plain,
+            ..Cell::default()
         };
         std::iter::once(name)
             .chain(row.cells.iter().map(matrix_cell))
@@ -144,8 +141,8 @@ fn matrix_cell(cell: &MatrixCell) -> Cell {
             || mark.to_owned(),
             |shown| format!("{} {mark}", one_line(shown)),
         ),
-        small: String::new(),
         tone: tone(cell.verdict),
+        ..Cell::default()
     }
 }
 
@@ -163,7 +160,7 @@ fn without_target(report: &TargetsReport, page: &Page) -> Section {
             Cell {
                 text: row.title,
                 small: row.definition,
-                tone: Tone::Plain,
+                ..Cell::default()
             },
             Cell::of(or_none(row.value)),
             Cell::of(or_none(row.basis)),
