@@ -20,6 +20,11 @@ WITH sets AS (
     FROM pregnancy_losses WHERE woman IS NOT NULL
     GROUP BY source, woman, occurred_day HAVING count(*) > 1
     UNION ALL
+    -- The tokens of women are destroyed with their year; what is left must agree in everything.
+    SELECT min(office), array_agg(record ORDER BY record), 'pregnancy_loss'
+    FROM pregnancy_losses WHERE woman IS NULL AND gestation_days IS NOT NULL
+    GROUP BY source, office, occurred_day, gestation_days, plurality, timing, facility HAVING count(*) > 1
+    UNION ALL
     SELECT min(office), array_agg(record ORDER BY record), kind
     FROM registrations
     WHERE kind IN ('death', 'arrival', 'departure', 'marriage') AND person IS NOT NULL
