@@ -138,7 +138,7 @@ pub enum Command {
     Report {
         /// Which report.
         #[command(subcommand)]
-        report: Report,
+        report: super::report::Report,
     },
     /// Run the rules of the audit, list them, hold a run against a known truth.
     #[command(
@@ -424,67 +424,6 @@ pub enum RegistersCommand {
         after_help = "Example:\n  vitaledger registers rebuild\n\nPrints the digest of each register before and after: they are the same, or the old one was wrong."
     )]
     Rebuild,
-}
-
-/// The reports.
-#[derive(Debug, Subcommand)]
-pub enum Report {
-    /// The half-year summary of an office, beside the plan's targets.
-    #[command(
-        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
-    )]
-    HalfYear(HalfYear),
-    /// A period month by month, with the limits within which chance alone keeps a month.
-    #[command(
-        after_help = "Examples:\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report monthly --office 990101100000 --period 2014S --format html --lang zh > months.html\n\nThe limits of a month come from the other months of the period that are over. A month outside\nthem is a question to the office and no finding."
-    )]
-    Monthly(super::report::Monthly),
-    /// Plan against reality: every target with value, verdict and gap, and each office below.
-    #[command(
-        after_help = "Examples:\n  vitaledger report targets --office 990101100000 --period 2014-H1\n  vitaledger report targets --print-file > targets.json      # edit it, then:\n  vitaledger report targets --office 990101100000 --period 2014-H1 --targets targets.json\n\nIn the ledger's folder, targets.json holds for every command. A figure that only an office\nreports is quoted and never held against a target."
-    )]
-    Targets(super::report::PlanReport),
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// For a terminal.
-    Text,
-    /// Markdown.
-    Markdown,
-    /// A page on its own.
-    Html,
-    /// JSON.
-    Json,
-    /// An Excel workbook.
-    Xlsx,
-}
-
-/// Arguments of `report half-year`.
-#[derive(Debug, Args)]
-pub struct HalfYear {
-    /// The office; those below it are counted in.
-    #[arg(long)]
-    pub office: String,
-    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
-    #[arg(long)]
-    pub period: String,
-    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
-    #[arg(long, value_name = "POSITION|TIME|FILE")]
-    pub as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Form,
-    /// Where it goes; standard output when not given. Nothing is overwritten.
-    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// For whom.
-    #[command(flatten)]
-    pub public: super::report::Public,
-    /// What indicators are held against.
-    #[command(flatten)]
-    pub plan: super::plan::Plan,
 }
 
 /// Arguments of `verify`.

@@ -1,9 +1,9 @@
 //! `demo`: all of it, on an invented community, in one go.
 
-use super::args::{Demo, Form};
+use super::args::Demo;
 use super::importing;
 use super::output::Output;
-use super::report::{Asked, Public};
+use super::report::{Asked, Form, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
 use crate::intake::ImportOptions;

@@ -3,9 +3,8 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
-use super::args::{Form, HalfYear, Report};
 use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
@@ -20,6 +19,67 @@ use crate::registers::snapshot::Snapshot;
 use crate::report::sheet::Sheet;
 use crate::report::suppression::{Publication, SMALLEST_SHOWN};
 use crate::report::{Format, HalfYearReport, MonthlyReport, ReportError, TargetsReport};
+
+/// The reports.
+#[derive(Debug, Subcommand)]
+pub enum Report {
+    /// The half-year summary of an office, beside the plan's targets.
+    #[command(
+        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
+    )]
+    HalfYear(HalfYear),
+    /// A period month by month, with the limits within which chance alone keeps a month.
+    #[command(
+        after_help = "Examples:\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report monthly --office 990101100000 --period 2014S --format html --lang zh > months.html\n\nThe limits of a month come from the other months of the period that are over. A month outside\nthem is a question to the office and no finding."
+    )]
+    Monthly(Monthly),
+    /// Plan against reality: every target with value, verdict and gap, and each office below.
+    #[command(
+        after_help = "Examples:\n  vitaledger report targets --office 990101100000 --period 2014-H1\n  vitaledger report targets --print-file > targets.json      # edit it, then:\n  vitaledger report targets --office 990101100000 --period 2014-H1 --targets targets.json\n\nIn the ledger's folder, targets.json holds for every command. A figure that only an office\nreports is quoted and never held against a target."
+    )]
+    Targets(PlanReport),
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For a terminal.
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A page on its own.
+    Html,
+    /// JSON.
+    Json,
+    /// An Excel workbook.
+    Xlsx,
+}
+
+/// Arguments of `report half-year`.
+#[derive(Debug, Args)]
+pub struct HalfYear {
+    /// The office; those below it are counted in.
+    #[arg(long)]
+    pub office: String,
+    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
+    #[arg(long)]
+    pub period: String,
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
+    pub as_of: Option<String>,
+    /// Its form.
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Form,
+    /// Where it goes; standard output when not given. Nothing is overwritten.
+    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: Public,
+    /// What indicators are held against.
+    #[command(flatten)]
+    pub plan: Plan,
+}
 
 /// Whether a report is for the public.
 #[derive(Debug, Clone, Copy, Default, Args)]

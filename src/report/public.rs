@@ -53,7 +53,7 @@ fn basis(id: &str) -> Basis {
         "preconception_check_coverage" => {
             Basis::Counts(&["checks_due", "checks_done", "checks_missed"])
         }
-        "timeliness" => Basis::AllOf("births"),
+        "timeliness" | "timeliness_one_year" => Basis::AllOf("births"),
         "programme_funding_per_head" => Basis::ToResidents(&[]),
         "reward_fulfilment" => Basis::AllOrNothing,
         "statistical_accuracy" => Basis::Words,

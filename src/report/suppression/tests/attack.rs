@@ -1,8 +1,9 @@
-//! A reader who tries every table.
+//! A reader who tries every table, and one who adds and subtracts.
 //!
 //! What comes in: sums that are shown and sums that are withheld. What goes out: whether a table
-//! of whole counts has a value in a cell and agrees with all of it. What may fail: nothing. What
-//! must stay true: it shares no code with what it attacks.
+//! of whole counts has a value in a cell and agrees with all of it; whether a cell can be computed
+//! from what is shown. What may fail: nothing. What must stay true: they share no code with what
+//! they attack.
 
 /// What a reader has.
 pub struct Reader {
@@ -104,6 +105,75 @@ fn narrow(sums: &[Sum], ranges: &mut [(i64, i64)]) -> bool {
         }
         if !changed {
             return true;
+        }
+    }
+}
+
+/// Computes with remainders by this prime, 2^61 - 1: a cell that is a combination of shown cells
+/// is one in these remainders, too, and the other way round but for a chance of about 2^-60.
+const PRIME: u64 = (1 << 61) - 1;
+
+/// A reader who adds and subtracts what is shown, times whatever number.
+#[derive(Default)]
+pub struct Clerk {
+    /// Rows with a 1 in their first place that is not 0; no other row has anything there.
+    rows: Vec<(usize, Vec<u64>)>,
+}
+
+fn product(a: u64, b: u64) -> u64 {
+    u64::try_from(u128::from(a) * u128::from(b) % u128::from(PRIME)).unwrap()
+}
+
+fn inverse(a: u64) -> u64 {
+    let (mut power, mut base, mut left) = (1, a, PRIME - 2);
+    while left > 0 {
+        if left & 1 == 1 {
+            power = product(power, base);
+        }
+        base = product(base, base);
+        left >>= 1;
+    }
+    power
+}
+
+impl Clerk {
+    /// What is left of a cell when everything that is known is taken off.
+    fn rest(&self, cell: &[i64]) -> Vec<u64> {
+        let unsigned = |by: &i64| u64::try_from(by.rem_euclid(i64::try_from(PRIME).unwrap()));
+        let mut rest: Vec<u64> = cell.iter().map(|by| unsigned(by).unwrap()).collect();
+        for (place, row) in &self.rows {
+            take_off(&mut rest, *place, row);
+        }
+        rest
+    }
+
+    /// Learns a cell: the sum of all counts, each times its number.
+    pub fn learn(&mut self, cell: &[i64]) {
+        let mut rest = self.rest(cell);
+        let Some(place) = rest.iter().position(|by| *by != 0) else {
+            return;
+        };
+        let to_one = inverse(rest[place]);
+        for by in &mut rest {
+            *by = product(*by, to_one);
+        }
+        for (_, row) in &mut self.rows {
+            take_off(row, place, &rest);
+        }
+        self.rows.push((place, rest));
+    }
+
+    /// Whether the cell is a combination of those that were learnt.
+    pub fn knows(&self, cell: &[i64]) -> bool {
+        self.rest(cell).iter().all(|by| *by == 0)
+    }
+}
+
+fn take_off(from: &mut [u64], place: usize, row: &[u64]) {
+    let times = from[place];
+    if times != 0 {
+        for (own, other) in from.iter_mut().zip(row).filter(|(_, other)| **other != 0) {
+            *own = (*own + PRIME - product(*other, times)) % PRIME;
         }
     }
 }
