@@ -112,15 +112,18 @@ async fn opened(
         let read = {
             let entry = Entry::parse(&stored.bytes)
                 .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-            RegisterRow::of(&entry)
-                .map_err(|error| AppError::Integrity(error.to_string()))?
+            RegisterRow::of(&entry).map_err(|error| AppError::Integrity(error.to_string()))?
         };
         let is_current =
             |row: &RegisterRow| row.version == 1 && !superseded.contains(&row.position);
         let Some(row) = read.filter(is_current) else {
             continue;
         };
-        let own = rows.remove(&position).map(|row| (position, row)).into_iter().collect();
+        let own = rows
+            .remove(&position)
+            .map(|row| (position, row))
+            .into_iter()
+            .collect();
         let history = RecordHistory::read(ledger.id, &ledger.master, vec![stored], own)?;
         opened.extend(history.map(|history| Opened { row, history }));
     }
@@ -134,8 +137,11 @@ impl App {
     /// When the store fails, or a sealed field does not open.
     pub async fn audit(&self, mut catalogue: Catalogue, size: u64) -> Result<Audited, AppError> {
         let offices = self.offices(size).await?;
-        let numbers: HashSet<i64> =
-            offices.all().iter().map(|office| office_number(office.code)).collect();
+        let numbers: HashSet<i64> = offices
+            .all()
+            .iter()
+            .map(|office| office_number(office.code))
+            .collect();
         let is_office = |number: i64| numbers.contains(&number);
         let key = self.ledger.keys.cases();
         let mut tables = RecordKind::ALL.map(|kind| Cases::of(kind, key, &is_office));
@@ -166,7 +172,9 @@ impl App {
         let mut batches = Vec::new();
         for table in tables {
             let name = table.kind().file();
-            let batch = table.finish().map_err(|error| AppError::Usage(error.to_string()))?;
+            let batch = table
+                .finish()
+                .map_err(|error| AppError::Usage(error.to_string()))?;
             batches.push((name, batch));
         }
         let examination = Examination::of(batches, &offices, moment, &mut catalogue)
@@ -184,7 +192,9 @@ impl App {
     async fn audit_moment(&self, size: u64) -> Result<Moment, AppError> {
         let recorded_at = self.moment(size).await?.recorded_at;
         let today = recorded_at.unwrap_or_else(Timestamp::now).date();
-        let before = today.checked_sub_days(Days::new(REPORTS_ARE_IN)).unwrap_or(today);
+        let before = today
+            .checked_sub_days(Days::new(REPORTS_ARE_IN))
+            .unwrap_or(today);
         // The month before the one that this day lies in has ended by then.
         Ok(Moment {
             size,
@@ -213,15 +223,21 @@ impl App {
                 in_flight.push_back(tokio::spawn(batch));
                 from += OPENED_AT_ONCE;
             }
-            let Some(done) = in_flight.next().await else { break };
+            let Some(done) = in_flight.next().await else {
+                break;
+            };
             let done = done.map_err(|error| {
-                AppError::from(crate::ledger::request::LedgerError::CutOff(error.to_string()))
+                AppError::from(crate::ledger::request::LedgerError::CutOff(
+                    error.to_string(),
+                ))
             })??;
             done.iter().for_each(&mut *push);
         }
         for ids in corrected.chunks(BATCH) {
             for history in self.histories(ids, size).await? {
-                let Some(last) = history.events.last() else { continue };
+                let Some(last) = history.events.last() else {
+                    continue;
+                };
                 let entry = Entry::parse(&last.bytes).map_err(|error| {
                     AppError::Integrity(format!("position {}: {error}", last.position))
                 })?;
@@ -245,16 +261,22 @@ impl App {
         audited: &Audited,
         within: Option<OfficeCode>,
     ) -> Result<Settled, AppError> {
-        let concerns = |office: OfficeCode| {
-            within.is_none_or(|top| audited.offices.is_within(office, top))
-        };
+        let concerns =
+            |office: OfficeCode| within.is_none_or(|top| audited.offices.is_within(office, top));
         let cases = self.views().await?.cases().await?;
-        let stages: HashMap<Uuid, FindingStage> =
-            cases.iter().map(|case| (case.id, case.state.stage)).collect();
+        let stages: HashMap<Uuid, FindingStage> = cases
+            .iter()
+            .map(|case| (case.id, case.state.stage))
+            .collect();
         let mut settled = Settled::default();
         let mut requests: Vec<Request> = Vec::new();
         let mut fired = HashSet::new();
-        for finding in audited.run.findings.iter().filter(|finding| concerns(finding.office)) {
+        for finding in audited
+            .run
+            .findings
+            .iter()
+            .filter(|finding| concerns(finding.office))
+        {
             let id = audited.id(finding);
             if !fired.insert(id) {
                 continue;
@@ -270,15 +292,24 @@ impl App {
                 settled.standing += 1;
             }
         }
-        let ran: HashSet<&str> = audited.run.rules.iter().map(|of| rule_id(&of.rule)).collect();
+        let ran: HashSet<&str> = audited
+            .run
+            .rules
+            .iter()
+            .map(|of| rule_id(&of.rule))
+            .collect();
         let position = audited.size.saturating_sub(1);
         for case in &cases {
             let Some(raised) = &case.raised else { continue };
             let of_this_run = ran.contains(raised.rule.as_str()) && concerns(raised.office);
-            if of_this_run && !fired.contains(&case.id) && Step::Clear.is_allowed_in(case.state.stage)
+            if of_this_run
+                && !fired.contains(&case.id)
+                && Step::Clear.is_allowed_in(case.state.stage)
             {
                 settled.cleared += 1;
-                requests.push(finding_request(case.id, None, move |_| FindingCommand::Clear { position }));
+                requests.push(finding_request(case.id, None, move |_| {
+                    FindingCommand::Clear { position }
+                }));
             }
         }
         let context = self.context(None);
@@ -296,7 +327,9 @@ impl App {
     fn raise(&self, audited: &Audited, finding: &Finding, id: Uuid) -> Request {
         let ids = audited.record_ids(finding);
         let records = NamedRecords::of(ids, |ids| {
-            let leaves = ids.iter().map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())));
+            let leaves = ids
+                .iter()
+                .map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())));
             root_of_leaves(&leaves.collect::<Vec<_>>()).0
         });
         let (finding, digest) = (finding.clone(), audited.run.rules_digest.clone());

@@ -126,7 +126,9 @@ impl App {
                 rule_name: finding.rule_name.clone(),
                 p: finding.p.map(|p| p.exact),
                 q: finding.q.filter(|_| finding.p.is_some()),
-                numbers: numbers.map(|(name, number)| (name.clone(), number.to_json())).collect(),
+                numbers: numbers
+                    .map(|(name, number)| (name.clone(), number.to_json()))
+                    .collect(),
                 record_ids: audited.record_ids(finding),
                 message_en: finding.message.en.clone(),
                 message_zh: finding.message.zh.clone(),
@@ -141,7 +143,9 @@ impl App {
 
     fn details(&self) -> HashMap<Uuid, Details> {
         let text = std::fs::read_to_string(self.details_file()).unwrap_or_default();
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<Details>(line).ok());
+        let lines = text
+            .lines()
+            .filter_map(|line| serde_json::from_str::<Details>(line).ok());
         lines.map(|details| (details.id, details)).collect()
     }
 
@@ -153,7 +157,11 @@ impl App {
         let head = self.store().head().await?;
         let offices = self.offices(head.size).await?;
         let mut details = self.details();
-        let today = self.moment(head.size).await?.recorded_at.map(|at| at.date());
+        let today = self
+            .moment(head.size)
+            .await?
+            .recorded_at
+            .map(|at| at.date());
         let mut lines = Vec::new();
         for case in self.views().await?.cases().await? {
             let Some(raised) = &case.raised else { continue };
@@ -164,7 +172,10 @@ impl App {
                 && if filter.states.is_empty() {
                     !matches!(state.as_str(), "cleared" | "dismissed")
                 } else {
-                    filter.states.iter().any(|wanted| state.split(' ').next() == Some(wanted))
+                    filter
+                        .states
+                        .iter()
+                        .any(|wanted| state.split(' ').next() == Some(wanted))
                 };
             if is_wanted {
                 lines.push(line(&case, raised, state, details.remove(&case.id)));
@@ -183,13 +194,17 @@ impl App {
         lines: &mut [FindingLine],
         purpose: &str,
     ) -> Result<(), AppError> {
-        let mut ids: Vec<Uuid> = lines.iter().flat_map(|line| line.record_ids.clone()).collect();
+        let mut ids: Vec<Uuid> = lines
+            .iter()
+            .flat_map(|line| line.record_ids.clone())
+            .collect();
         ids.sort_unstable();
         ids.dedup();
         if ids.is_empty() {
             return Ok(());
         }
-        self.disclose(ids.clone(), vec![Slot::SOURCE_RECORD_ID], purpose).await?;
+        self.disclose(ids.clone(), vec![Slot::SOURCE_RECORD_ID], purpose)
+            .await?;
         let size = self.store().head().await?.size;
         let named = self.source_record_ids(&ids, size).await?;
         for line in lines {
@@ -229,7 +244,10 @@ impl App {
                 },
             }
         });
-        let answer = self.ledger.execute_one(&self.context(None), request).await??;
+        let answer = self
+            .ledger
+            .execute_one(&self.context(None), request)
+            .await??;
         self.seal().await?;
         Ok(answer.receipt().clone())
     }
@@ -238,7 +256,9 @@ impl App {
 /// Where a finding stands today: a waiver whose day has passed is open again.
 fn state_word(case: &FindingCase, today: Option<NaiveDate>) -> String {
     match case.state.stage {
-        FindingStage::Waived(until) if today.is_some_and(|today| today > until) => "open".to_owned(),
+        FindingStage::Waived(until) if today.is_some_and(|today| today > until) => {
+            "open".to_owned()
+        }
         stage => stage.to_string(),
     }
 }

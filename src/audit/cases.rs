@@ -33,7 +33,7 @@ use crate::statistics::identity::{
 use crate::statistics::similarity::compared_name;
 use Take::{
     AgeAt, AgeAtPeriodEnd, Alike, CertificateHolds, Code, Date, Day, Known, Month, Name, Number,
-    Office, OfficeOf, Person, PeriodFirst, PeriodKind, PeriodLast, PeriodLastMonth, Position, Real,
+    Office, OfficeOf, PeriodFirst, PeriodKind, PeriodLast, PeriodLastMonth, Person, Position, Real,
     RecordedDay, Text, Whole, Woman,
 };
 
@@ -121,7 +121,10 @@ const REGISTRATIONS: &[(&str, Take)] = &[
     ("partner_name", Name("partner_name")),
     ("partner_born_day", Day("partner_born_on")),
     ("partner_age", AgeAt("partner_born_on", "occurred_on")),
-    ("partner_number", Number("partner_id_no", "partner_born_on", "")),
+    (
+        "partner_number",
+        Number("partner_id_no", "partner_born_on", ""),
+    ),
 ];
 const BIRTHS: &[(&str, Take)] = &[
     ("sex", Text("sex")),
@@ -134,7 +137,10 @@ const BIRTHS: &[(&str, Take)] = &[
     ("mother", Person("mother_id_no")),
     ("mother_name", Name("mother_name")),
     ("mother_born_day", Day("mother_born_on")),
-    ("mother_number", Number("mother_id_no", "mother_born_on", "F")),
+    (
+        "mother_number",
+        Number("mother_id_no", "mother_born_on", "F"),
+    ),
     ("child_name", Name("child_name")),
     ("certificate", Code("certificate", "birth_certificate_no")),
     ("certificate_ok", CertificateHolds("birth_certificate_no")),
@@ -165,7 +171,10 @@ const DISBURSEMENTS: &[(&str, Take)] = &[
     ("name", Name("beneficiary_name")),
     ("born_day", Day("beneficiary_born_on")),
     ("age_at_period_end", AgeAtPeriodEnd("beneficiary_born_on")),
-    ("number", Number("beneficiary_id_no", "beneficiary_born_on", "")),
+    (
+        "number",
+        Number("beneficiary_id_no", "beneficiary_born_on", ""),
+    ),
     ("alike", Alike("beneficiary_name", "beneficiary_born_on")),
     ("account", Code("account", "account_no")),
     ("approved_by", Text("approved_by")),
@@ -348,7 +357,9 @@ impl<'k> Cases<'k> {
     #[must_use]
     pub fn of(kind: RecordKind, key: &'k Prf, is_office: &'k dyn Fn(i64) -> bool) -> Self {
         let columns = columns(kind);
-        let filled = columns.iter().map(|(_, take)| Column::of(&take.data_type()));
+        let filled = columns
+            .iter()
+            .map(|(_, take)| Column::of(&take.data_type()));
         Self {
             kind,
             key,
@@ -368,9 +379,15 @@ impl<'k> Cases<'k> {
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         let field = |(name, take): &(&str, Take)| {
-            Field::new(*name, take.data_type(), !matches!(take, Position | RecordedDay))
+            Field::new(
+                *name,
+                take.data_type(),
+                !matches!(take, Position | RecordedDay),
+            )
         };
-        Arc::new(Schema::new(self.columns.iter().map(field).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            self.columns.iter().map(field).collect::<Vec<_>>(),
+        ))
     }
 
     /// Adds a record.
@@ -391,7 +408,9 @@ impl<'k> Cases<'k> {
                     _ => builder.append_null(),
                 },
                 Column::Date(builder) => builder.append_option(match *take {
-                    Date(name) => case.date(name).map(|date| date.num_days_from_ce() - EPOCH_DAYS),
+                    Date(name) => case
+                        .date(name)
+                        .map(|date| date.num_days_from_ce() - EPOCH_DAYS),
                     _ => None,
                 }),
                 Column::Truth(builder) => builder.append_option(match *take {
@@ -442,7 +461,11 @@ impl<'k> Cases<'k> {
     }
 
     fn code(&self, purpose: &str, value: &str) -> i64 {
-        number_of(&self.key.short(&[purpose.as_bytes(), b"\0", value.as_bytes()]))
+        number_of(
+            &self
+                .key
+                .short(&[purpose.as_bytes(), b"\0", value.as_bytes()]),
+        )
     }
 
     /// The rows so far.

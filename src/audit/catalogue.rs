@@ -74,13 +74,17 @@ impl Parameter {
     fn parse(text: &str) -> Option<Self> {
         let plain = text.strip_prefix('-').unwrap_or(text);
         let is_number = plain.starts_with(|c: char| c.is_ascii_digit())
-            && plain.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && plain
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
             && text.parse::<f64>().is_ok();
         if is_number {
             return Some(Self::Number(text.to_owned()));
         }
         let is_word = !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         is_word.then(|| Self::Word(text.to_owned()))
     }
 
@@ -285,7 +289,11 @@ impl Catalogue {
             }
         }
         for (name, rule) in &self.rules {
-            for part in [name.as_bytes(), &rule.version.to_be_bytes(), rule.sql.as_bytes()] {
+            for part in [
+                name.as_bytes(),
+                &rule.version.to_be_bytes(),
+                rule.sql.as_bytes(),
+            ] {
                 hash.update((part.len() as u64).to_be_bytes());
                 hash.update(part);
             }
@@ -375,12 +383,17 @@ fn read_parameters(path: &Path) -> std::io::Result<(Parameters, Option<RuleFault
     let mut parameters = Parameters::new();
     for (id, values) in read {
         for (name, value) in values {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             let Some(value) = Parameter::parse(&text) else {
                 let what = format!("the parameter {name} of {id} is neither a number nor a word");
                 return Ok((Parameters::new(), Some(fault(1, what))));
             };
-            parameters.entry(id.clone()).or_default().insert(name, value);
+            parameters
+                .entry(id.clone())
+                .or_default()
+                .insert(name, value);
         }
     }
     Ok((parameters, None))
@@ -439,7 +452,10 @@ impl<'a> Head<'a> {
 
     fn must(&self, key: &'static str) -> Result<(usize, &'a str), RuleFault> {
         self.keys.get(key).copied().ok_or_else(|| {
-            self.fault(1, format!("the head has no {key}; write a line `-- {key}: ...`"))
+            self.fault(
+                1,
+                format!("the head has no {key}; write a line `-- {key}: ...`"),
+            )
         })
     }
 
@@ -468,7 +484,10 @@ impl<'a> Head<'a> {
             (_, "fail") => Verdict::Fail,
             (_, "signal") => Verdict::Signal,
             (line, other) => {
-                return Err(self.fault(line, format!("the verdict {other} is neither fail nor signal")));
+                return Err(self.fault(
+                    line,
+                    format!("the verdict {other} is neither fail nor signal"),
+                ));
             }
         };
         let about = match self.must("about")? {
@@ -484,7 +503,10 @@ impl<'a> Head<'a> {
                 .map_err(|_| self.fault(line, format!("{text} is no version; write 1")))?,
         };
         let subject = self.keys.get("subject").map_or("", |(_, text)| *text);
-        let subject = subject.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let subject = subject
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         let (title, ask) = (self.bilingual("title")?, self.bilingual("ask")?);
         if let Some(changed) = parameters.get(id) {
             for (name, value) in changed {
@@ -525,7 +547,10 @@ impl<'a> Head<'a> {
             };
             let (file, text) = texts.parts.get(part).ok_or_else(|| {
                 let known: Vec<_> = texts.parts.keys().map(String::as_str).collect();
-                self.fault(*line, format!("there is no part {part}; there are {}", known.join(", ")))
+                self.fault(
+                    *line,
+                    format!("there is no part {part}; there are {}", known.join(", ")),
+                )
             })?;
             for (number, content) in (1..).zip(text.lines()) {
                 self.put(&mut sql, *line, content, file, number)?;

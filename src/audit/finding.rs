@@ -109,13 +109,22 @@ impl Finding {
         part(self.rule_name.as_bytes());
         match self.about {
             About::Records => {
-                let mut ids: Vec<Uuid> = self.records.iter().filter_map(|at| record_id(*at)).collect();
+                let mut ids: Vec<Uuid> = self
+                    .records
+                    .iter()
+                    .filter_map(|at| record_id(*at))
+                    .collect();
                 ids.sort_unstable();
                 ids.iter().for_each(|id| part(id.as_bytes()));
             }
             About::Office => {
                 part(self.office.as_str().as_bytes());
-                part(self.period.map(|period| period.to_string()).unwrap_or_default().as_bytes());
+                part(
+                    self.period
+                        .map(|period| period.to_string())
+                        .unwrap_or_default()
+                        .as_bytes(),
+                );
                 for (name, value) in &self.subject {
                     part(name.as_bytes());
                     part(value.as_bytes());

@@ -87,9 +87,7 @@ pub struct Function {
 
 /// Every function, in the order in which they are listed.
 pub fn all() -> impl Iterator<Item = &'static Function> {
-    tests_of_counts::FUNCTIONS
-        .iter()
-        .chain(measures::FUNCTIONS)
+    tests_of_counts::FUNCTIONS.iter().chain(measures::FUNCTIONS)
 }
 
 /// Makes the functions known to a session.

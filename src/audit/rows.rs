@@ -102,7 +102,10 @@ impl Found {
     /// A number by its name.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<&Number> {
-        self.numbers.iter().find(|(own, _)| own == name).map(|(_, number)| number)
+        self.numbers
+            .iter()
+            .find(|(own, _)| own == name)
+            .map(|(_, number)| number)
     }
 }
 
@@ -117,7 +120,8 @@ impl Columns<'_> {
             return Ok(None);
         };
         let cast = cast(column, data);
-        cast.map(Some).map_err(|error| format!("the column {name}: {error}"))
+        cast.map(Some)
+            .map_err(|error| format!("the column {name}: {error}"))
     }
 }
 
@@ -173,7 +177,10 @@ pub(super) fn found_in(
 }
 
 fn is_of_every_rule(name: &str) -> bool {
-    matches!(name, "office" | "period" | "verdict" | "records" | "p" | "p_mid" | "passes")
+    matches!(
+        name,
+        "office" | "period" | "verdict" | "records" | "p" | "p_mid" | "passes"
+    )
 }
 
 fn says(word: Option<&str>, rule: &Rule) -> Result<Says, String> {
@@ -202,8 +209,11 @@ fn positions(column: &ArrayRef, row: usize) -> Result<Vec<Position>, String> {
     let numbers = values
         .as_primitive_opt::<Int64Type>()
         .ok_or("the column records holds no records")?;
-    let mut positions: Vec<Position> =
-        numbers.iter().flatten().filter_map(|number| u64::try_from(number).ok()).collect();
+    let mut positions: Vec<Position> = numbers
+        .iter()
+        .flatten()
+        .filter_map(|number| u64::try_from(number).ok())
+        .collect();
     positions.sort_unstable();
     positions.dedup();
     Ok(positions)
@@ -258,7 +268,11 @@ impl Tests {
         p.is_valid(row).then(|| Tested {
             p: PValue {
                 exact: p.value(row),
-                mid: if mid.is_valid(row) { mid.value(row) } else { p.value(row) },
+                mid: if mid.is_valid(row) {
+                    mid.value(row)
+                } else {
+                    p.value(row)
+                },
             },
             passes: passes.is_valid(row) && passes.value(row),
         })

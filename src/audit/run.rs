@@ -88,7 +88,11 @@ pub struct Examination {
 }
 
 /// A table of one batch.
-fn table(context: &SessionContext, name: &str, batches: Vec<RecordBatch>) -> Result<(), DataFusionError> {
+fn table(
+    context: &SessionContext,
+    name: &str,
+    batches: Vec<RecordBatch>,
+) -> Result<(), DataFusionError> {
     let Some(schema) = batches.first().map(RecordBatch::schema) else {
         return Ok(());
     };
@@ -107,14 +111,18 @@ fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> 
     let number = |code: Option<OfficeCode>| code.map(office_number);
     let above = |code: OfficeCode, level: crate::model::code::OfficeLevel| {
         let mut path = directory.path(code);
-        path.find(|office| office.level == level).map(|office| office.code)
+        path.find(|office| office.level == level)
+            .map(|office| office.code)
     };
     let column = |of: &dyn Fn(OfficeCode) -> Option<OfficeCode>| {
         let numbers = all.iter().map(|office| number(of(office.code)));
         Arc::new(numbers.collect::<Int64Array>())
     };
     use crate::model::code::OfficeLevel::{County, Township};
-    let levels: StringArray = all.iter().map(|office| Some(office.level.as_str())).collect();
+    let levels: StringArray = all
+        .iter()
+        .map(|office| Some(office.level.as_str()))
+        .collect();
     let whole = |name| Field::new(name, DataType::Int64, true);
     let schema = Schema::new(vec![
         whole("office"),

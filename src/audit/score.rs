@@ -78,7 +78,9 @@ fn by_two_names<S: serde::Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     serializer.collect_map(
-        recall.iter().map(|((family, fault), recall)| (format!("{family}/{fault}"), recall)),
+        recall
+            .iter()
+            .map(|((family, fault), recall)| (format!("{family}/{fault}"), recall)),
     )
 }
 
@@ -94,7 +96,9 @@ pub fn read_truth(reader: impl std::io::Read) -> Result<Vec<Truth>, csv::Error> 
 fn is_of(rule: &str, family: &str) -> bool {
     rule == family
         || (family.len() == 2
-            && rule.strip_prefix(family).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit())))
+            && rule
+                .strip_prefix(family)
+                .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit())))
 }
 
 /// Holds what was flagged against the truth.
@@ -128,7 +132,9 @@ pub fn score(truth: &[Truth], flagged: &[Flagged]) -> Score {
             recall.owed += 1;
             recall.found += u64::from(found);
             if !found {
-                score.missed.push(format!("{} {} {}", fault.family, fault.fault, fault.keys));
+                score
+                    .missed
+                    .push(format!("{} {} {}", fault.family, fault.fault, fault.keys));
             }
         } else {
             recall.found_beyond += u64::from(found);
@@ -141,7 +147,9 @@ pub fn score(truth: &[Truth], flagged: &[Flagged]) -> Score {
             precision.right += 1;
         } else {
             let keys: Vec<&str> = flag.keys.iter().map(String::as_str).collect();
-            score.unexplained.push(format!("{} {}", flag.rule, keys.join(" ")));
+            score
+                .unexplained
+                .push(format!("{} {}", flag.rule, keys.join(" ")));
         }
     }
     score

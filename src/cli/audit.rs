@@ -103,7 +103,9 @@ fn catalogue(which: &Which) -> Result<Catalogue, AppError> {
     };
     if !which.rule.is_empty() {
         catalogue.keep(&which.rule).map_err(|id| {
-            AppError::Usage(format!("there is no rule {id}; `vitaledger audit rules` lists them"))
+            AppError::Usage(format!(
+                "there is no rule {id}; `vitaledger audit rules` lists them"
+            ))
         })?;
     }
     Ok(catalogue)
@@ -116,10 +118,16 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
     let mut audited = app.audit(catalogue, size).await?;
     if let Some(top) = office {
         let offices = audited.offices.clone();
-        audited.run.findings.retain(|finding| offices.is_within(finding.office, top));
+        audited
+            .run
+            .findings
+            .retain(|finding| offices.is_within(finding.office, top));
     }
     for fault in &audited.run.faults {
-        output.say(&format!("rule not run: {fault}"), &format!("规则未运行：{fault}"));
+        output.say(
+            &format!("rule not run: {fault}"),
+            &format!("规则未运行：{fault}"),
+        );
     }
     if !args.dry_run && args.as_of.is_none() {
         let settled = app.settle(&audited, office).await?;
@@ -135,7 +143,13 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
         );
     }
     print(&audited, output);
-    let worst = |verdict| audited.run.findings.iter().any(|finding| finding.verdict == verdict);
+    let worst = |verdict| {
+        audited
+            .run
+            .findings
+            .iter()
+            .any(|finding| finding.verdict == verdict)
+    };
     let failed = match args.fail_on {
         None => false,
         Some(FailOn::Fail) => worst(Verdict::Fail),
@@ -178,12 +192,25 @@ fn print(audited: &Audited, output: &Output) {
             ]
         })
         .collect();
-    let names = ["rule", "findings", "review", "tests", "before", "insufficient", "simes", "ms"];
+    let names = [
+        "rule",
+        "findings",
+        "review",
+        "tests",
+        "before",
+        "insufficient",
+        "simes",
+        "ms",
+    ];
     output.table(&names, &rows);
     let (tests, before) = run.rules.iter().fold((0, 0), |(tests, before), rule| {
         (tests + rule.tests, before + rule.before)
     });
-    let signals = run.findings.iter().filter(|finding| finding.verdict == Verdict::Signal).count();
+    let signals = run
+        .findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Signal)
+        .count();
     output.say(
         &format!("{tests} tests, {before} below their gate, {signals} signals at q = 0.10"),
         &format!("检验{tests}项，低于门限{before}项，q = 0.10时信号{signals}项"),
@@ -232,16 +259,24 @@ async fn flagged(app: &App, audited: &Audited) -> Result<Vec<Flagged>, AppError>
         let all = audited.run.findings.iter();
         all.filter(|finding| finding.verdict != Verdict::Insufficient)
     };
-    let mut ids: Vec<_> = findings().flat_map(|finding| audited.record_ids(finding)).collect();
+    let mut ids: Vec<_> = findings()
+        .flat_map(|finding| audited.record_ids(finding))
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     let numbers = app.source_record_ids(&ids, audited.size).await?;
     let keys = |finding: &Finding| {
         let records = audited.record_ids(finding);
-        let mut keys: BTreeSet<String> =
-            records.iter().filter_map(|id| numbers.get(id).cloned()).collect();
+        let mut keys: BTreeSet<String> = records
+            .iter()
+            .filter_map(|id| numbers.get(id).cloned())
+            .collect();
         keys.insert(finding.office.to_string());
-        keys.extend(finding.period.map(|period| format!("{}@{period}", finding.office)));
+        keys.extend(
+            finding
+                .period
+                .map(|period| format!("{}@{period}", finding.office)),
+        );
         keys
     };
     Ok(findings()
@@ -260,7 +295,10 @@ async fn judge(app: &App, args: &ScoreArgs, output: &Output) -> Result<(), AppEr
     let size = app.size_at(crate::app::reading::AsOf::Head).await?;
     let audited = app.audit(catalogue(&args.which)?, size).await?;
     for fault in &audited.run.faults {
-        output.say(&format!("rule not run: {fault}"), &format!("规则未运行：{fault}"));
+        output.say(
+            &format!("rule not run: {fault}"),
+            &format!("规则未运行：{fault}"),
+        );
     }
     let result = score(&truth, &flagged(app, &audited).await?);
     show(&result, output);
@@ -308,6 +346,9 @@ fn show(result: &Score, output: &Output) {
         output.say(&format!("missed: {missed}"), &format!("未发现：{missed}"));
     }
     for unexplained in &result.unexplained {
-        output.say(&format!("unexplained: {unexplained}"), &format!("无对应差错：{unexplained}"));
+        output.say(
+            &format!("unexplained: {unexplained}"),
+            &format!("无对应差错：{unexplained}"),
+        );
     }
 }

@@ -90,13 +90,18 @@ pub async fn list(app: App, args: &Findings, output: &Output) -> Result<(), AppE
         }
         return Ok(());
     }
-    let names = ["id", "rule", "verdict", "state", "office", "period", "p", "q", "records", "question"];
+    let names = [
+        "id", "rule", "verdict", "state", "office", "period", "p", "q", "records", "question",
+    ];
     let rows: Vec<Vec<String>> = lines.iter().map(|line| row(line, output)).collect();
     if args.csv {
         return output.raw(&csv_bytes(&names, &rows)?);
     }
     output.table(&names, &rows);
-    output.say(&format!("{} findings", lines.len()), &format!("{}项发现", lines.len()));
+    output.say(
+        &format!("{} findings", lines.len()),
+        &format!("{}项发现", lines.len()),
+    );
     Ok(())
 }
 
@@ -115,8 +120,18 @@ async fn lines(app: &App, args: &Findings) -> Result<Vec<FindingLine>, AppError>
 
 fn row(line: &FindingLine, output: &Output) -> Vec<String> {
     let number = |number: Option<f64>| number.map_or_else(String::new, |p| format!("{p:.2e}"));
-    let question = if output.chinese() { &line.message_zh } else { &line.message_en };
-    let mut records = line.records.iter().take(3).cloned().collect::<Vec<_>>().join(" ");
+    let question = if output.chinese() {
+        &line.message_zh
+    } else {
+        &line.message_en
+    };
+    let mut records = line
+        .records
+        .iter()
+        .take(3)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" ");
     if line.records.len() > 3 {
         records += &format!(" +{}", line.records.len() - 3);
     }
@@ -126,7 +141,8 @@ fn row(line: &FindingLine, output: &Output) -> Vec<String> {
         line.verdict.to_owned(),
         line.state.clone(),
         line.office.to_string(),
-        line.period.map_or_else(String::new, |period| period.to_string()),
+        line.period
+            .map_or_else(String::new, |period| period.to_string()),
         number(line.p),
         number(line.q),
         records,
@@ -142,9 +158,8 @@ pub async fn step(app: App, command: FindingCommand, output: &Output) -> Result<
         FindingCommand::Confirm { id, reason } => (id, FindingStep::Confirm(reason)),
         FindingCommand::Dismiss { id, reason } => (id, FindingStep::Dismiss(reason)),
         FindingCommand::Waive { id, until, reason } => {
-            let until = parse_date(&until).ok_or_else(|| {
-                AppError::Usage(format!("{until} is no date; write 2014-06-30"))
-            })?;
+            let until = parse_date(&until)
+                .ok_or_else(|| AppError::Usage(format!("{until} is no date; write 2014-06-30")))?;
             (id, FindingStep::Waive(until, reason))
         }
     };

@@ -20,7 +20,10 @@ fn the_built_in_rules_read_without_a_fault() {
     for (name, rule) in &catalogue.rules {
         assert!(!rule.sql.contains('$'), "{name}: {}", rule.sql);
         assert_eq!(rule.sql.lines().count(), rule.places.len(), "{name}");
-        assert!(!rule.title.zh.is_empty() && !rule.ask.en.is_empty(), "{name}");
+        assert!(
+            !rule.title.zh.is_empty() && !rule.ask.en.is_empty(),
+            "{name}"
+        );
     }
 }
 
@@ -42,9 +45,17 @@ fn what_is_wrong_with_a_rule_is_said_with_its_line_and_stops_no_other() {
     for (text, line, says) in [
         (OWN.replace("-- version: 2\n", ""), 1, "no version"),
         (OWN.replace("fail", "maybe"), 3, "neither fail nor signal"),
-        (OWN.replace("param least: 3", "param least: a b"), 9, "neither a number nor a word"),
+        (
+            OWN.replace("param least: 3", "param least: a b"),
+            9,
+            "neither a number nor a word",
+        ),
         (OWN.replace("$least", "$most"), 11, "$most"),
-        (OWN.replace("FROM births", "-- include: nothing"), 12, "no part nothing"),
+        (
+            OWN.replace("FROM births", "-- include: nothing"),
+            12,
+            "no part nothing",
+        ),
     ] {
         let folder = folder_with(&[("X1.sql", &text)]);
         let catalogue = Catalogue::with_folder(folder.path()).unwrap();
@@ -63,8 +74,13 @@ fn what_is_wrong_with_a_rule_is_said_with_its_line_and_stops_no_other() {
 #[test]
 fn rules_are_chosen_by_their_ids() {
     let mut catalogue = Catalogue::built_in();
-    catalogue.keep(&["HP2".to_owned(), "ID1".to_owned()]).unwrap();
+    catalogue
+        .keep(&["HP2".to_owned(), "ID1".to_owned()])
+        .unwrap();
     let names: Vec<_> = catalogue.rules.keys().map(String::as_str).collect();
     assert_eq!(names, ["HP2-gestation", "HP2-weight", "ID1"]);
-    assert_eq!(Catalogue::built_in().keep(&["ZZ9".to_owned()]), Err("ZZ9".to_owned()));
+    assert_eq!(
+        Catalogue::built_in().keep(&["ZZ9".to_owned()]),
+        Err("ZZ9".to_owned())
+    );
 }

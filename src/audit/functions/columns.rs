@@ -166,9 +166,7 @@ impl Answers {
         let nulls = NullBuffer::from(self.answered);
         match self.shape {
             Shape::Number(_) => columns.swap_remove(0),
-            Shape::Structure(of) => {
-                Arc::new(StructArray::new(fields(of), columns, Some(nulls)))
-            }
+            Shape::Structure(of) => Arc::new(StructArray::new(fields(of), columns, Some(nulls))),
             Shape::List(of) => {
                 let items = StructArray::new(fields(of), columns, None);
                 let field = Field::new_list_field(items.data_type().clone(), true);

@@ -73,7 +73,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         compute: |a, row| {
             let (first, second, both) = (a.count(0, row)?, a.count(1, row)?, a.count(2, row)?);
             let found = chapman(first, second, both, a.real(3, row)?)?;
-            Some(vec![vec![found.all, found.interval.low, found.interval.high]])
+            Some(vec![vec![
+                found.all,
+                found.interval.low,
+                found.interval.high,
+            ]])
         },
     },
     Function {
@@ -82,7 +86,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "smallest share above the null that so many trials show with the power",
         compute: |a, row| {
-            one(share_shown_above(a.count(0, row)?, a.real(1, row)?, a.real(2, row)?, a.real(3, row)?)?)
+            one(share_shown_above(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )?)
         },
     },
     Function {
@@ -91,7 +100,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "largest share below the null that so many trials show with the power",
         compute: |a, row| {
-            one(share_shown_below(a.count(0, row)?, a.real(1, row)?, a.real(2, row)?, a.real(3, row)?)?)
+            one(share_shown_below(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )?)
         },
     },
     Function {
@@ -100,7 +114,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "smallest mean above the null that one count shows with the power",
         compute: |a, row| {
-            one(mean_shown_above(a.real(0, row)?, a.real(1, row)?, a.real(2, row)?)?)
+            one(mean_shown_above(
+                a.real(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+            )?)
         },
     },
     Function {
@@ -109,7 +127,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "smallest ratio of boys to 100 girls above the null that so many births show with the power",
         compute: |a, row| {
-            one(sex_ratio_shown(a.count(0, row)?, a.real(1, row)?, a.real(2, row)?, a.real(3, row)?)?)
+            one(sex_ratio_shown(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )?)
         },
     },
     Function {
@@ -139,7 +162,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "upper tail of the negative binomial of a mean and a size",
         compute: |a, row| {
-            one(negative_binomial_at_least(a.count(0, row)?, a.real(1, row)?, a.real(2, row)?))
+            one(negative_binomial_at_least(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+            ))
         },
     },
     Function {
@@ -148,7 +175,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Number(Real),
         says: "lower tail of the negative binomial of a mean and a size",
         compute: |a, row| {
-            one(negative_binomial_at_most(a.count(0, row)?, a.real(1, row)?, a.real(2, row)?))
+            one(negative_binomial_at_most(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+            ))
         },
     },
     Function {

@@ -66,7 +66,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "upper exact binomial tail at edge times exposure",
         compute: |a, row| {
             let (k, n) = (a.count(0, row)?, a.count(1, row)?);
-            one(p_of(binomial_exposure(k, n, a.real(2, row)?, a.real(3, row)?)))
+            one(p_of(binomial_exposure(
+                k,
+                n,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )))
         },
     },
     Function {
@@ -75,7 +80,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::Structure(P),
         says: "lower exact binomial tail at a share",
         compute: |a, row| {
-            one(p_of(binomial_lower(a.count(0, row)?, a.count(1, row)?, a.real(2, row)?)))
+            one(p_of(binomial_lower(
+                a.count(0, row)?,
+                a.count(1, row)?,
+                a.real(2, row)?,
+            )))
         },
     },
     Function {
@@ -90,7 +99,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "twice the exact binomial tail at the nearer end of a range of shares",
         compute: |a, row| {
             let (k, n) = (a.count(0, row)?, a.count(1, row)?);
-            one(p_of(binomial_doubled_interval(k, n, a.real(2, row)?, a.real(3, row)?)))
+            one(p_of(binomial_doubled_interval(
+                k,
+                n,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )))
         },
     },
     Function {
@@ -105,7 +119,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "boys to 100 girls against a range, twice the exact tail at the nearer end",
         compute: |a, row| {
             let (boys, girls) = (a.count(0, row)?, a.count(1, row)?);
-            one(p_of(sex_ratio(boys, girls, a.real(2, row)?, a.real(3, row)?)))
+            one(p_of(sex_ratio(
+                boys,
+                girls,
+                a.real(2, row)?,
+                a.real(3, row)?,
+            )))
         },
     },
     Function {
@@ -121,7 +140,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let (boys, girls) = (a.counts(0, row)?, a.counts(1, row)?);
             let units: Vec<_> = boys.into_iter().zip(girls).collect();
             let found = sex_ratio_closeness(&units, a.real(2, row)?)?;
-            one(vec![found.lower, found.lower, found.statistic, number(found.freedom)])
+            one(vec![
+                found.lower,
+                found.lower,
+                found.statistic,
+                number(found.freedom),
+            ])
         },
     },
     Function {
@@ -171,7 +195,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "index of dispersion, lower tail of chi-square",
         compute: |a, row| {
             let found = dispersion(&a.counts(0, row)?)?;
-            one(vec![found.lower, found.lower, found.statistic, number(found.freedom)])
+            one(vec![
+                found.lower,
+                found.lower,
+                found.statistic,
+                number(found.freedom),
+            ])
         },
     },
     Function {
@@ -183,7 +212,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
             let one = |index| {
                 let found = against_others(&counts, &exposures, index)?;
-                Some(vec![found.p.exact, found.p.mid, found.expected, found.dispersion])
+                Some(vec![
+                    found.p.exact,
+                    found.p.mid,
+                    found.expected,
+                    found.dispersion,
+                ])
             };
             (0..counts.len()).map(one).collect()
         },
@@ -200,7 +234,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
         compute: |a, row| {
             let found = compare_units(&a.counts(0, row)?, &a.reals(1, row)?, a.real(2, row)?)?;
             let units = found.iter().map(|unit| {
-                vec![unit.p.exact, unit.p.mid, unit.expected, unit.ratio, unit.dispersion]
+                vec![
+                    unit.p.exact,
+                    unit.p.mid,
+                    unit.expected,
+                    unit.ratio,
+                    unit.dispersion,
+                ]
             });
             Some(units.collect())
         },
@@ -219,7 +259,13 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let given = given(a.count(1, row)?)?;
             let found = drift(&counts, given, a.count(2, row)?)?;
             let rising = f64::from(u8::from(found.rising));
-            one(vec![found.p, found.p, found.statistic, number(found.at as u64), rising])
+            one(vec![
+                found.p,
+                found.p,
+                found.statistic,
+                number(found.at as u64),
+                rising,
+            ])
         },
     },
     Function {

@@ -28,9 +28,18 @@ fn recall_needs_the_family_and_all_keys_precision_any_explanation() {
         ],
     );
     let recall = |family: &str, fault: &str| found.recall[&(family.to_owned(), fault.to_owned())];
-    assert_eq!((recall("DU", "dup").owed, recall("DU", "dup").found), (1, 0));
+    assert_eq!(
+        (recall("DU", "dup").owed, recall("DU", "dup").found),
+        (1, 0)
+    );
     assert_eq!(recall("TM2", "late").found, 1);
-    assert_eq!((recall("TM2", "weak").owed, recall("TM2", "weak").found_beyond), (0, 1));
+    assert_eq!(
+        (
+            recall("TM2", "weak").owed,
+            recall("TM2", "weak").found_beyond
+        ),
+        (0, 1)
+    );
     assert_eq!(recall("HP1", "heap").found, 0);
     let precision = |rule: &str| (found.precision[rule].flagged, found.precision[rule].right);
     assert_eq!(precision("DU1"), (1, 1));
