@@ -213,11 +213,17 @@ impl Sheet {
             office: report.head.office.code,
             period: report.head.period,
         };
-        let months: Vec<_> = report
+        let mut months: Vec<_> = report
             .births_by_month
             .iter()
             .map(|m| shown.month(m))
             .collect();
+        // The limits of a month come from the others, so they are shown with all of them.
+        if months.iter().all(|month| !month.withheld) {
+            for (shown, full) in months.iter_mut().zip(&report.births_by_month) {
+                shown.limits = full.limits;
+            }
+        }
         let indicators: Vec<_> = report
             .indicators
             .iter()

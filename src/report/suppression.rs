@@ -13,6 +13,8 @@
 //! taken to know how many reports came late; of offices without offices below they are shown at
 //! the ends of half-years only, which leaves room for more of everything else.
 //!
+//! The smallest published unit is an office and a month, of boys and girls an office and a quarter.
+//!
 //! Not protected is: what a later position adds to an earlier one (a late report moves a shown sum
 //! by one); what is published with different smallest counts; how many reports came late; the
 //! growth of the numbers of households and married women, which are no events; a count against
@@ -45,6 +47,8 @@ struct Figure {
     name: String,
     parts: Vec<Part>,
     cost: Option<u64>,
+    /// Months of the shortest period for which it is published.
+    shortest: u32,
 }
 
 /// Office, figure, first and last month. A stock has the month of its day.
@@ -57,6 +61,8 @@ pub struct Publication {
     pub smallest_shown: u64,
     /// Figures by name.
     figures: HashMap<String, usize>,
+    /// The months that the shortest published period of a figure has, by name.
+    shortest: HashMap<String, u32>,
     /// From the first month that has any record to the last that is over.
     months: (i32, i32),
     /// Cells that are not zero.
@@ -82,6 +88,7 @@ impl Publication {
             smallest_shown,
             with_parts: with_parts.map(|(office, _)| *office).collect(),
             figures: plan.figures,
+            shortest: plan.shortest,
             months: tally.months,
             pattern: plan.table.decide(),
             cells: plan.cells,
@@ -125,6 +132,10 @@ impl Publication {
             return figure.starts_with(ACTIVITY);
         };
         let is_stock = Stock::ALL.iter().any(|stock| stock.as_str() == figure);
+        let shortest = self.shortest.get(figure);
+        if shortest.is_some_and(|shortest| period.months() < *shortest) {
+            return false;
+        }
         let end = month_number(period.last_day());
         let start = if is_stock {
             end
@@ -158,6 +169,7 @@ struct Plan<'t> {
     tally: &'t Tally,
     table: Table,
     figures: HashMap<String, usize>,
+    shortest: HashMap<String, u32>,
     cells: HashMap<Place, CellId>,
     /// Each office with the offices in it that report anything.
     scopes: Vec<(OfficeCode, Vec<OfficeCode>)>,
@@ -193,6 +205,7 @@ impl<'t> Plan<'t> {
             tally,
             table,
             figures: HashMap::new(),
+            shortest: HashMap::new(),
             cells: HashMap::new(),
             blocks: blocks.len(),
             ties: BTreeMap::new(),
@@ -210,9 +223,10 @@ impl<'t> Plan<'t> {
     fn flows(&mut self) {
         let figures = figures(self.tally);
         let scopes = self.scopes.clone();
-        let periods = periods(self.tally.months);
         for figure in &figures {
             let number = self.figure(&figure.name);
+            self.shortest.insert(figure.name.clone(), figure.shortest);
+            let periods = periods(self.tally.months, figure.shortest);
             let parts: Vec<&'t Part> = figure
                 .parts
                 .iter()
@@ -347,14 +361,20 @@ fn figures(tally: &Tally) -> Vec<Figure> {
         name: name.to_owned(),
         parts,
         cost,
+        shortest: 1,
+    };
+    // By month, the zeros among boys and girls alone would give away too much of their sums.
+    let of_sex = |name: &str, cost, parts| Figure {
+        shortest: 3,
+        ..figure(name, cost, parts)
     };
     let births = |sexes: &[&'static str]| sexes.iter().map(|sex| Part::Births(sex)).collect();
     let sexes = [tally::MALE, tally::FEMALE, tally::UNSTATED];
     let mut figures = vec![
         figure("births", Some(6), births(&sexes)),
-        figure("births_male", Some(2), births(&sexes[..1])),
-        figure("births_female", Some(2), births(&sexes[1..2])),
-        figure("births_unstated", None, births(&sexes[2..])),
+        of_sex("births_male", Some(2), births(&sexes[..1])),
+        of_sex("births_female", Some(2), births(&sexes[1..2])),
+        of_sex("births_unstated", None, births(&sexes[2..])),
         figure("pregnancy_losses", Some(4), vec![Part::Losses]),
         figure("checks_done", Some(2), vec![Part::Checks { done: true }]),
         figure("checks_missed", Some(1), vec![Part::Checks { done: false }]),
@@ -388,9 +408,9 @@ fn worth(first: i32, last: i32) -> u64 {
     }
 }
 
-/// First and last month of every period that is published, without the months before the first
-/// record; in order of their ends.
-fn periods((first, last): (i32, i32)) -> Vec<(i32, i32)> {
+/// First and last month of every period that is published and not shorter than that, without the
+/// months before the first record; in order of their ends.
+fn periods((first, last): (i32, i32), shortest: u32) -> Vec<(i32, i32)> {
     let mut periods: Vec<(i32, i32)> = Vec::new();
     for month in first..=last {
         // A year ends with December (11), a statistical year with September (8).
@@ -401,7 +421,11 @@ fn periods((first, last): (i32, i32)) -> Vec<(i32, i32)> {
             (6, of_year % 6 == 5),
             (12, of_year == 11 || of_year == 8),
         ];
-        for (length, _) in lengths.into_iter().filter(|(_, ends)| *ends) {
+        let shortest = i32::try_from(shortest).unwrap_or(i32::MAX);
+        let long = lengths
+            .into_iter()
+            .filter(|(length, _)| *length >= shortest);
+        for (length, _) in long.filter(|(_, ends)| *ends) {
             periods.push(((month - length + 1).max(first), month));
         }
     }
