@@ -184,7 +184,7 @@ async fn every_step_of_a_replay_is_the_report_of_that_moment() {
             assert_eq!(step.step, steps);
             let full = report(&scene.app, &registers, end, of, step.period).await;
             let Some(full) = full else { continue };
-            assert_eq!(step.recorded_at, full.recorded_at);
+            assert_eq!(step.recorded_at, full.head.recorded_at);
             assert_eq!(step.numbers.figures, full.figures, "{of} at {end}");
             assert_eq!(step.numbers.activities, full.activities, "{of} at {end}");
             assert_eq!(step.numbers.indicators, full.indicators, "{of} at {end}");
@@ -370,10 +370,16 @@ async fn a_query_turns_where_the_same_rule_turns() {
     } = scene().await;
     for least in [1, 3] {
         let rule = Rule::parse(&format!("births >= {least}")).unwrap();
-        let mut by_rule =
-            RuleCondition::new(&app, rule, Some(office(COUNTY)), Some(period("2013")), size)
-                .await
-                .unwrap();
+        let mut by_rule = RuleCondition::new(
+            &app,
+            rule,
+            Some(office(COUNTY)),
+            Some(period("2013")),
+            size,
+            Targets::default(),
+        )
+        .await
+        .unwrap();
         let query = format!(
             "SELECT count(*) >= {least}, count(*) AS births FROM births JOIN offices ON code = office \
              WHERE county = '{COUNTY}' AND source = 'village' AND extract(year FROM occurred_on) = 2013"
