@@ -120,8 +120,8 @@ pub enum RegisterError {
     /// A manifest does not become text.
     #[error("failed to write a manifest: {0}")]
     Manifest(serde_json::Error),
-    /// The thread that wrote a segment did not finish.
-    #[error("writing a segment was interrupted")]
+    /// A thread that read entries, or read or wrote a segment, did not finish.
+    #[error("reading or writing the registers was interrupted")]
     Interrupted,
     /// The file system does not do what it is asked.
     #[error("failed to {doing} {path}: {source}")]
