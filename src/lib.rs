@@ -10,7 +10,7 @@
 //! registers   events -> typed, bitemporal columns (Parquet + in-memory tail); as of any position
 //! indicators  counts and rates, each defined once, with targets and verdicts
 //!   audit     recomputes everything and writes nothing
-//! report      half-year summary, closed periods, returns, files for other systems
+//! report      half-year summary, months, plan and reality, closed periods, returns, other systems
 //! history     what changed between moments, step by step, and since when a condition holds
 //! app         a ledger opened from its folder: every command is a method
 //! cli | http  the only parts that talk to people and to other machines
@@ -27,10 +27,10 @@
 //! | [`ledger`] | [`ledger::execute`], then [`ledger::aggregate::record`] and [`ledger::sealing`] |
 //! | [`store`] | [`store::Store`] and [`store::Vault`] |
 //! | [`seal`] | [`seal::sealer`], then [`seal::merkle`]; whose signature counts: [`seal::roster`] |
-//! | [`registers`] | [`registers::Registers`] |
-//! | [`indicators`] | [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
+//! | [`registers`] | [`registers::Registers`]; in SQL: [`registers::sql::Session`] |
+//! | [`indicators`] | [`indicators::counted`], then [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
-//! | [`report`] | [`report::HalfYearReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |
+//! | [`report`] | [`report::HalfYearReport`], [`report::MonthlyReport`], [`report::TargetsReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |
 //! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |

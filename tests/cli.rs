@@ -494,14 +494,18 @@ fn every_command_explains_itself_with_examples() {
         (!name.is_empty() && name != "help").then_some(name)
     });
     let mut names: Vec<Vec<&str>> = names.map(|name| vec![name]).collect();
-    assert_eq!(names.len(), 31, "{names:?}");
-    names.push(vec!["report", "half-year"]);
+    assert_eq!(names.len(), 32, "{names:?}");
+    for name in ["half-year", "monthly", "targets"] {
+        names.push(vec!["report", name]);
+    }
     for name in ["open", "close", "reopen", "status", "restatements"] {
         names.push(vec!["period", name]);
     }
     for name in ["draft", "submit", "status", "compare"] {
         names.push(vec!["return", name]);
     }
+    names.push(vec!["registers", "status"]);
+    names.push(vec!["registers", "rebuild"]);
     names.push(vec!["export", "registers"]);
     names.push(vec!["export", "indicators"]);
     names.push(vec!["keys", "rotate"]);

@@ -298,3 +298,116 @@ fn the_entry_from_which_a_condition_holds_is_found() {
     let wrong = bisect("births => 1", &[]).ends(2);
     assert!(wrong.err.contains("character 8"), "{}", wrong.err);
 }
+
+#[test]
+fn the_entry_from_which_a_query_holds_is_found() {
+    let (home, before) = with_births();
+    let query = "SELECT count(*) >= 4, count(*) AS births FROM births";
+    let found = home.run(&["bisect", "--rule", query]).ok();
+    assert!(
+        found.out.contains(&format!("at position {} ", before + 3)),
+        "{}",
+        found.out
+    );
+    assert!(
+        found.out.contains("births = 3 -> births = 4"),
+        "{}",
+        found.out
+    );
+    let json = home.run(&["bisect", "--rule", query, "--json"]).ok().json();
+    assert_eq!(json["found"]["moment"]["position"], before + 3);
+    let all = home.run(&["bisect", "--rule", query, "--every", "entry", "--json"]);
+    assert_eq!(lines(&all.ok()).last().unwrap()["turns"], 1);
+    for wrong in [
+        "SELECT count(*) FROM births",
+        "SELECT count(* FROM births",
+        "WITH b AS (SELECT 1) DELETE FROM births",
+    ] {
+        home.run(&["bisect", "--rule", wrong]).ends(2);
+    }
+    home.run(&["bisect", "--rule", query, "--period", "2014"])
+        .ends(2);
+}
+
+#[test]
+fn registers_are_asked_in_sql() {
+    let (home, before) = with_births();
+    let sql = |args: &[&str]| home.run(&[&["sql"], args].concat());
+    let by_sex = "SELECT sex, count(*) AS births, min(weight_g) AS lightest FROM births GROUP BY sex ORDER BY sex";
+    let table = sql(&[by_sex]).ok();
+    assert_eq!(
+        table.out,
+        "sex  births  lightest\nF         2      3100\nM         3      3100\n"
+    );
+    assert!(table.err.contains("2 rows as of"), "{}", table.err);
+    let json = lines(&sql(&[by_sex, "--json"]).ok());
+    assert_eq!(
+        json[1],
+        serde_json::json!({"sex": "M", "births": 3, "lightest": 3100})
+    );
+    home.write("query.sql", format!("-- by sex\n{by_sex}\n"));
+    let csv = sql(&["--file", "query.sql", "--csv"]).ok();
+    assert_eq!(csv.out, "sex,births,lightest\nF,2,3100\nM,3,3100\n");
+    // At any moment, also at a checkpoint.
+    let count = "SELECT count(*) FROM births";
+    let at = |moment: &str| sql(&[count, "--csv", "--as-of", moment]).ok().out;
+    assert_eq!(at(&(before + 1).to_string()), "count(*)\n2\n");
+    home.write("kept.note", home.run(&["checkpoint"]).ok().out);
+    say(&home, "void birth birth/village/B1 --reason twice").ok();
+    assert_eq!(at("kept.note"), "count(*)\n5\n");
+    assert_eq!(sql(&[count, "--csv"]).ok().out, "count(*)\n4\n");
+    let registers = say(&home, "registers births --csv --as-of kept.note").ok();
+    assert_eq!(registers.out.lines().count(), 6);
+    // What is cut is said.
+    let cut = sql(&["SELECT position FROM births_history", "--limit", "3"]).ok();
+    assert_eq!(cut.out.lines().count(), 4);
+    assert!(cut.err.contains("there are more"), "{}", cut.err);
+    let all = sql(&["SELECT position FROM births_history", "--json"]).ok();
+    assert_eq!(all.out.lines().count(), 9);
+    masked(&sql(&["SELECT * FROM births_history", "--csv"]).ok());
+    let zh = sql(&[count, "--lang", "zh"]).ok();
+    assert!(zh.err.contains("行，截至第"), "{}", zh.err);
+}
+
+#[test]
+fn tables_are_listed_and_wrong_queries_say_where() {
+    let (home, _) = with_births();
+    let sql = |args: &[&str]| home.run(&[&["sql"], args].concat());
+    let tables = sql(&["--tables"]).ok().out;
+    for line in ["births_history", "offices", "pregnancy_losses"] {
+        assert!(tables.contains(line), "{tables}");
+    }
+    let objects = lines(&sql(&["--tables", "--json"]).ok());
+    let births = objects.iter().find(|one| one["table"] == "births").unwrap();
+    assert_eq!(births["columns"][0]["type"], "text");
+    let wrong = sql(&["SELECT weight FROM births"]).ends(2);
+    assert!(wrong.err.contains("line 1, column 8"), "{}", wrong.err);
+    let writes = sql(&["DROP TABLE births"]).ends(2);
+    assert!(writes.err.contains("SELECT, EXPLAIN"), "{}", writes.err);
+    sql(&[]).ends(2);
+    sql(&["--file", "nowhere.sql"]).ends(1);
+    sql(&["SELECT 1", "--as-of", "yesterday"]).ends(2);
+}
+
+#[test]
+fn the_files_of_registers_are_looked_at_and_rebuilt() {
+    let (home, before) = with_births();
+    let status = say(&home, "registers status --json --digest").ok().json();
+    assert_eq!(status["known"], before + 8);
+    let births = |object: &Value| {
+        let registers = object["registers"].as_array().unwrap();
+        let births = registers.iter().find(|one| one["register"] == "births");
+        births.unwrap().clone()
+    };
+    assert_eq!(births(&status)["rows_in_tail"], 8);
+    let rebuilt = say(&home, "registers rebuild --json").ok().json();
+    assert_eq!(rebuilt["entries"], before + 8);
+    assert_eq!(births(&rebuilt)["identical"], true);
+    assert_eq!(births(&rebuilt)["after"], births(&status)["digest"]);
+    let shown = say(&home, "registers status").ok().out;
+    assert!(shown.contains("entries are known"), "{shown}");
+    let zh = say(&home, "--lang zh registers rebuild").ok().out;
+    assert!(zh.contains("一致"), "{zh}");
+    say(&home, "registers").ends(2);
+    say(&home, "registers status births").ends(2);
+}

@@ -19,8 +19,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use vitaledger::app::App;
 use vitaledger::app::history::{
-    Condition, DiffOptions, Replay, ReplayOptions, RuleCondition, bisect, turns,
+    Condition, DiffOptions, QueryCondition, Replay, ReplayOptions, RuleCondition, bisect, turns,
 };
+use vitaledger::app::reading::AsOf;
 use vitaledger::history::blame::Blame;
 use vitaledger::history::difference::Outcome;
 use vitaledger::history::rule::Rule;
@@ -167,6 +168,7 @@ async fn every_step_of_a_replay_is_the_report_of_that_moment() {
             every: Some(every),
             office: Some(office(of)),
             period: asked,
+            targets: Targets::default(),
         };
         let mut replay = Replay::start(&scene.app, &options).await.unwrap();
         let (mut end, mut steps) = (from, 0);
@@ -323,9 +325,16 @@ async fn a_search_by_halves_finds_what_a_linear_scan_finds() {
     ] {
         let rule = Rule::parse(text).unwrap();
         let asked = Some(period("2013"));
-        let mut condition = RuleCondition::new(&app, rule, Some(office(of)), asked, size)
-            .await
-            .unwrap();
+        let mut condition = RuleCondition::new(
+            &app,
+            rule,
+            Some(office(of)),
+            asked,
+            size,
+            Targets::default(),
+        )
+        .await
+        .unwrap();
         let found = bisect(&app, &mut condition, 0, size).await.unwrap();
         let every = Every::Entries(1);
         let (ends, all, evaluations) = turns(&app, &mut condition, 0, size, every).await.unwrap();
@@ -353,6 +362,109 @@ async fn a_search_by_halves_finds_what_a_linear_scan_finds() {
     app.close().await;
 }
 
+/// The births that an office and those below it reported, counted twice.
+#[tokio::test]
+async fn a_query_turns_where_the_same_rule_turns() {
+    let Scene {
+        app, size, _home, ..
+    } = scene().await;
+    for least in [1, 3] {
+        let rule = Rule::parse(&format!("births >= {least}")).unwrap();
+        let mut by_rule =
+            RuleCondition::new(&app, rule, Some(office(COUNTY)), Some(period("2013")), size)
+                .await
+                .unwrap();
+        let query = format!(
+            "SELECT count(*) >= {least}, count(*) AS births FROM births JOIN offices ON code = office \
+             WHERE county = '{COUNTY}' AND source = 'village' AND extract(year FROM occurred_on) = 2013"
+        );
+        assert!(QueryCondition::is_query(&query));
+        let mut by_query = QueryCondition::new(&app, &query).await.unwrap();
+        let rule = bisect(&app, &mut by_rule, 0, size).await.unwrap();
+        let query = bisect(&app, &mut by_query, 0, size).await.unwrap();
+        assert_eq!(rule.evaluations, query.evaluations);
+        let (rule, query) = (rule.found.unwrap(), query.found.unwrap());
+        assert_eq!(rule.moment, query.moment);
+        for (rule, query) in [(rule.before, query.before), (rule.after, query.after)] {
+            assert_eq!(rule.truth, query.truth);
+            assert_eq!(rule.readings[0].value, query.readings[0].value);
+            assert_eq!(query.readings[0].name, "births");
+        }
+    }
+    let no_condition = QueryCondition::new(&app, "SELECT count(*) FROM births").await;
+    no_condition.unwrap().evaluate(size).await.unwrap_err();
+    app.close().await;
+}
+
+#[tokio::test]
+async fn a_kept_checkpoint_is_a_moment() {
+    let Scene {
+        app, size, _home, ..
+    } = scene().await;
+    let notes = app.store().checkpoints().await.unwrap();
+    assert!(notes.len() > 3, "{}", notes.len());
+    for (covers, note) in &notes {
+        let moment = AsOf::Checkpoint(note.clone());
+        assert_eq!(app.size_at(moment).await.unwrap(), *covers);
+    }
+    // By its file, wherever a moment is written.
+    let file = _home.path().join("kept.note");
+    let (covers, note) = &notes[notes.len() / 2];
+    std::fs::write(&file, note).unwrap();
+    let named = file.to_str().unwrap();
+    assert_eq!(app.size_named(named).await.unwrap(), *covers);
+    let options = DiffOptions::default();
+    let (from, to) = (app.size_named(named).await.unwrap(), size);
+    assert!(
+        !app.diff(from, to, &options)
+            .await
+            .unwrap()
+            .records
+            .is_empty()
+    );
+    app.size_named("nowhere.note").await.unwrap_err();
+
+    let refused = async |app: &App, note: &[u8]| {
+        let error = app
+            .size_at(AsOf::Checkpoint(note.to_vec()))
+            .await
+            .unwrap_err();
+        assert_eq!(error.exit_code(), 11, "{error}");
+        error.to_string()
+    };
+    // Another log's.
+    let other = harness::init(&_home.path().join("other")).await;
+    let (_, foreign) = other.store().newest_checkpoint().await.unwrap().unwrap();
+    let said = refused(&app, &foreign).await;
+    assert!(said.contains("the kept checkpoint"), "{said}");
+    // Of this log, but changed; and no note at all.
+    let changed = String::from_utf8(note.clone()).unwrap();
+    let changed = changed.replacen(&format!("\n{covers}\n"), &format!("\n{}\n", covers - 1), 1);
+    refused(&app, changed.as_bytes()).await;
+    refused(&app, b"births 3\n").await;
+    other.close().await;
+    app.close().await;
+}
+
+#[tokio::test]
+async fn a_checkpoint_beyond_the_end_says_that_the_end_is_lost() {
+    let home = TempDir::new().unwrap();
+    let (folder, older) = (home.path().join("ledger"), home.path().join("older"));
+    harness::make(&folder).await;
+    harness::copy(&folder, &older);
+    let app = App::open(&folder).await.unwrap();
+    app.record(RecordKind::Birth, &harness::birth("X9", "3300"), None)
+        .await
+        .unwrap();
+    let (_, note) = app.store().newest_checkpoint().await.unwrap().unwrap();
+    app.close().await;
+    let app = App::open(&older).await.unwrap();
+    let error = app.size_at(AsOf::Checkpoint(note)).await.unwrap_err();
+    assert_eq!(error.exit_code(), 11);
+    assert!(error.to_string().contains("rollback"), "{error}");
+    app.close().await;
+}
+
 #[tokio::test]
 async fn a_condition_that_turns_often_is_told_from_one_that_turns_once() {
     let Scene {
@@ -361,7 +473,7 @@ async fn a_condition_that_turns_often_is_told_from_one_that_turns_once() {
     let (asked, county) = (Some(period("2013")), Some(office(COUNTY)));
     let condition = async |text: &str| {
         let rule = Rule::parse(text).unwrap();
-        RuleCondition::new(&app, rule, county, asked, size)
+        RuleCondition::new(&app, rule, county, asked, size, Targets::default())
             .await
             .unwrap()
     };

@@ -402,7 +402,7 @@ fn the_commands_tell_what_moved() {
     assert_eq!(found["entries"][0]["reason"], "sealed");
     let shown = run(&["period", "restatements"], &[]).ok().out;
     assert!(
-        shown.contains("Live births, boys") && shown.contains("births.boys 1 -> 0"),
+        shown.contains("Live births, boys") && shown.contains("births_male 1 -> 0"),
         "{shown}"
     );
     let asked = ["--unseal", "--purpose", "audit 7"];

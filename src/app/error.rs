@@ -10,6 +10,7 @@ use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
 use crate::registers::RegisterError;
+use crate::registers::sql::SqlError;
 use crate::registers::views::ViewError;
 use crate::report::ReportError;
 use crate::report::exchange::ExchangeError;
@@ -46,6 +47,9 @@ pub enum AppError {
     /// The registers.
     #[error(transparent)]
     Registers(#[from] RegisterError),
+    /// A query over them.
+    #[error(transparent)]
+    Sql(#[from] SqlError),
     /// The operational views.
     #[error(transparent)]
     Views(#[from] ViewError),
@@ -149,6 +153,7 @@ impl AppError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Intake(error) if error.is_of_the_delivery() => exit::USAGE,
+            Self::Sql(error) if error.is_of_the_query() => exit::USAGE,
             Self::Simulate(SimulateError::Write { .. }) => exit::UNEXPECTED,
             Self::Simulate(_)
             | Self::Usage(_)
@@ -174,6 +179,7 @@ impl AppError {
             | Self::Ledger(LedgerError::Store(error))
             | Self::Seal(SealError::Store(error))
             | Self::Registers(RegisterError::Store(error))
+            | Self::Sql(SqlError::Registers(RegisterError::Store(error)))
             | Self::Views(ViewError::Store(error))
             | Self::Verify(
                 VerifyError::Store(error)

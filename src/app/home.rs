@@ -43,6 +43,7 @@ use crate::model::id::Position;
 use crate::model::office::{OfficeDirectory, OfficeFields};
 use crate::model::time::Timestamp;
 use crate::registers::Registers;
+use crate::registers::fold::CatchUp;
 use crate::registers::views::Views;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::keys::{SigningKey, VerifierKey};
@@ -419,10 +420,15 @@ impl App {
     /// # Errors
     /// When the store fails or an entry does not read.
     pub async fn registers(&self) -> Result<Registers, AppError> {
+        Ok(self.registers_caught_up().await?.0)
+    }
+
+    /// The registers, and what catching up did.
+    pub(super) async fn registers_caught_up(&self) -> Result<(Registers, CatchUp), AppError> {
         let folder = self.folder.join("registers");
         let mut registers = Registers::open(folder, self.ledger.id, self.store())?;
-        registers.catch_up().await?;
-        Ok(registers)
+        let done = registers.catch_up().await?;
+        Ok((registers, done))
     }
 
     /// The operational views (findings, periods, samples), caught up.

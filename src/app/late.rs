@@ -17,7 +17,7 @@ use super::{App, AppError};
 use crate::indicators::counts::Counts;
 use crate::indicators::targets::Targets;
 use crate::ledger::history::RecordHistory;
-use crate::model::code::{RegistrationKind, Source};
+use crate::model::code::{GestationBand, RegistrationKind, Source};
 use crate::model::entry::Entry;
 use crate::model::fields::AnyFields;
 use crate::model::id::{OfficeCode, Position};
@@ -86,7 +86,9 @@ impl App {
         let mut counts = vec![0; pinned.len()];
         if pinned.iter().any(|one| one.from < size) {
             let registers = self.registers().await?;
-            for late in self.late_entries(&registers, pinned, size).await? {
+            let targets = self.targets(None)?;
+            let late = self.late_entries(&registers, pinned, size, &targets);
+            for late in late.await? {
                 counts[late.pinned] += 1;
             }
         }
@@ -99,11 +101,11 @@ impl App {
         registers: &Registers,
         pinned: &[Pinned],
         size: u64,
+        targets: &Targets,
     ) -> Result<Vec<Late>, AppError> {
         let Some(from) = pinned.iter().map(|one| one.from).min() else {
             return Ok(Vec::new());
         };
-        let targets = Targets::default();
         let (first, last) = (self.offices(from).await?, self.offices(size).await?);
         let concerning = Concerning::new(pinned, [&first, &last]);
         let mut bound = Vec::new();
@@ -111,7 +113,7 @@ impl App {
             let wanted = |row: &RegisterRow| !concerning.near(row).is_empty();
             bound.extend(registers.current(kind, from, Some(&wanted))?);
         }
-        let mut tracker = Tracker::new(first.clone(), bound, &targets);
+        let mut tracker = Tracker::new(first.clone(), bound, targets);
         let changes = self.office_changes(from, size).await?;
         let mut passed = changes.iter().peekable();
         let mut late = Vec::new();
@@ -140,7 +142,7 @@ impl App {
             }
         }
         late.extend(
-            self.moved_by_offices(registers, pinned, first, &changes, size)
+            self.moved_by_offices(registers, pinned, first, &changes, size, targets)
                 .await?,
         );
         late.sort_by_key(|one| one.position);
@@ -189,7 +191,7 @@ impl App {
             return Ok(marks);
         }
         let concerning = Concerning::new(pinned, [offices, offices]);
-        let targets = Targets::default();
+        let targets = self.targets(None)?;
         let mut tracker = Tracker::new(offices.clone(), [], &targets);
         let changed = rows.iter().filter(|row| row.version > 1);
         let mut ids: Vec<Uuid> = changed.map(|row| row.record_id).collect();
@@ -247,6 +249,7 @@ impl App {
         mut offices: OfficeDirectory,
         changes: &[OfficeChange],
         size: u64,
+        targets: &Targets,
     ) -> Result<Vec<Late>, AppError> {
         let went = |change: &OfficeChange| {
             let before = change.before.as_ref();
@@ -254,7 +257,6 @@ impl App {
                 before.parent != change.after.parent || before.level != change.after.level
             })
         };
-        let targets = Targets::default();
         let mut late = Vec::new();
         let mut snapshot: Option<Snapshot> = None;
         for change in changes {
@@ -276,7 +278,7 @@ impl App {
                 let [was, is] = [&before, &offices].map(|offices| {
                     snapshot.offices.clone_from(offices);
                     snapshot.recorded_at = judged_at(snapshot.recorded_at, one.period);
-                    Counts::of(snapshot, one.office, one.period, &targets)
+                    Counts::of(snapshot, one.office, one.period, targets)
                 });
                 let moved = counts_moved(&was, &is).map_err(|error| unwritable(&error))?;
                 if !moved.is_empty() {
@@ -366,6 +368,7 @@ fn guess_facts(state: &mut State) {
                 office,
                 occurred_on: day,
                 reported_on: day,
+                gestation: fields.gestation_band.unwrap_or(GestationBand::NotStated),
             });
         }
         _ => {}

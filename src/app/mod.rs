@@ -15,6 +15,7 @@ pub mod importing;
 pub mod keys;
 pub mod late;
 pub mod periods;
+pub mod plan;
 pub mod proofs;
 pub mod reading;
 pub mod records;
@@ -24,6 +25,7 @@ mod return_file;
 pub mod return_status;
 pub mod returns;
 pub mod signing;
+pub mod sql;
 pub mod successor;
 pub mod witnesses;
 

@@ -41,7 +41,7 @@ use crate::store::StoredEntry;
 const CALENDAR: &str = "calendar";
 
 /// What a close pins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseAt {
     /// The log as it was at a moment; it is sealed first.
     Moment(AsOf),

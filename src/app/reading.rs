@@ -1,7 +1,10 @@
 //! Reading: moments, snapshots, disclosures.
 
+use std::path::Path;
+
 use uuid::Uuid;
 
+use super::error::failed;
 use super::history::to_open;
 use super::records::sealed_text;
 use super::{App, AppError};
@@ -19,7 +22,9 @@ use crate::registers::Registers;
 use crate::registers::fold::size_at;
 use crate::registers::row::RegisterRow;
 use crate::registers::snapshot::Snapshot;
+use crate::seal::checkpoint::MAX_NOTE_BYTES;
 use crate::seal::merkle::{Hash, root_of_leaves};
+use crate::seal::policy::Policy;
 use crate::seal::sealer::SealError;
 use crate::seal::state::SignedState;
 
@@ -27,7 +32,7 @@ use crate::seal::state::SignedState;
 pub(super) const BATCH: usize = 2048;
 
 /// A moment in the history of a ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AsOf {
     /// Now.
     Head,
@@ -35,24 +40,55 @@ pub enum AsOf {
     Position(u64),
     /// Including what was recorded by then.
     Moment(Timestamp),
+    /// What a checkpoint covers that somebody kept: a signed note, not looked at yet.
+    Checkpoint(Vec<u8>),
 }
 
 impl AsOf {
-    /// Reads a position, an RFC 3339 time, or a date, which means the end of that day.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return text.parse().ok().map(Self::Position);
+    /// Reads a position, an RFC 3339 time, a date, which means the end of that day, or the name of
+    /// a file with a checkpoint; a file whose name is one of the others is written `./NAME`.
+    ///
+    /// # Errors
+    /// When it is none of them, or the file cannot be read.
+    pub fn named(text: &str) -> Result<Self, AppError> {
+        let is_position = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let read = if is_position {
+            text.parse().ok().map(Self::Position)
+        } else {
+            Timestamp::parse_moment(text).map(Self::Moment)
+        };
+        if let Some(read) = read {
+            return Ok(read);
         }
-        Timestamp::parse_moment(text).map(Self::Moment)
+        let path = Path::new(text);
+        if path.is_file() {
+            return read_at_most(path, MAX_NOTE_BYTES).map(Self::Checkpoint);
+        }
+        Err(AppError::Usage(format!(
+            "{text} is neither a position nor a time, and no file of a checkpoint; write 1234, 2014-06-30, 2014-06-30T12:00:00+08:00 or checkpoint-2014-06-30.note"
+        )))
     }
+}
+
+/// Reads a file, up to one byte more than it may have: whoever reads it refuses that.
+///
+/// # Errors
+/// When the file system fails.
+pub fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, AppError> {
+    use std::io::Read;
+    let file = std::fs::File::open(path).map_err(failed("read", path))?;
+    let mut bytes = Vec::new();
+    let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(failed("read", path))?;
+    Ok(bytes)
 }
 
 impl App {
     /// How many entries there were at a moment.
     ///
     /// # Errors
-    /// When the store fails, or the position is beyond the end.
+    /// When the store fails, the position is beyond the end, or the checkpoint is not one of this
+    /// log ([`AppError::Integrity`]).
     pub async fn size_at(&self, as_of: AsOf) -> Result<u64, AppError> {
         let head = self.ledger.store.head().await?;
         match as_of {
@@ -63,7 +99,18 @@ impl App {
                 head.size
             ))),
             AsOf::Moment(moment) => Ok(size_at(self.ledger.store.as_ref(), moment).await?),
+            AsOf::Checkpoint(note) => self.size_of_kept(&note).await,
         }
+    }
+
+    /// How many entries a kept checkpoint covers. It has to be signed by every key that signs at
+    /// its size, and its root to be that of the first so many entries, by the stored tiles.
+    async fn size_of_kept(&self, note: &[u8]) -> Result<u64, AppError> {
+        let policy = Policy::of_logs(self.named_now().await?);
+        let extended = self.extends(note, &policy).await?;
+        let opened = self.sealer.roster().await?.open(note);
+        opened.map_err(|error| AppError::Integrity(format!("the kept checkpoint: {error}")))?;
+        Ok(extended.size)
     }
 
     /// What was current at a moment, for reports. Sealed dates are opened for counting only and

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::late::Late;
 use super::reading::BATCH;
 use super::{App, AppError};
+use crate::indicators::plan::PlanSource;
 use crate::indicators::targets::Targets;
 use crate::ledger::history::{AnyRecordEvent, What};
 use crate::ledger::sealing::{RecordKeys, Sealer};
@@ -109,6 +110,8 @@ pub struct Restatement {
     pub position: Position,
     /// Whether the ledger's clock is simulated.
     pub simulated_clock: bool,
+    /// What indicators and due dates are held against.
+    pub plan: PlanSource,
     /// Figures that moved.
     pub figures: Vec<Moved>,
     /// Entries that moved a count, in order, also where another one moved it back.
@@ -130,6 +133,7 @@ impl App {
         period: Period,
         close: Option<u64>,
         size: u64,
+        targets: &Targets,
     ) -> Result<Restatement, AppError> {
         let life = self.period_life(office, period, size).await?;
         let (number, act, pin) = close_of(&life, close)?;
@@ -138,18 +142,19 @@ impl App {
             period,
             from: pin.position + 1,
         };
-        let targets = Targets::default();
         let registers = self.registers().await?;
         let mut snapshots = self.both_snapshots(&registers, [pinned.from, size]).await?;
         for snapshot in &mut snapshots {
             snapshot.recorded_at = judged_at(snapshot.recorded_at, period);
         }
         let [start, end] = &snapshots;
-        let before = HalfYearReport::build(start, office, period, &targets)?;
-        let after = HalfYearReport::build(end, office, period, &targets)?;
+        let before = HalfYearReport::build(start, office, period, targets)?;
+        let after = HalfYearReport::build(end, office, period, targets)?;
         let township = end.offices.township_of(office);
         let figures = moved(&before, &after);
-        let late = self.late_entries(&registers, &[pinned], size).await?;
+        let late = self
+            .late_entries(&registers, &[pinned], size, targets)
+            .await?;
         let mut entries = self.causes(&life, late).await?;
         let mut notes = after.notes;
         notes.retain(|note| note.id == "age_not_known");
@@ -159,7 +164,7 @@ impl App {
         Ok(Restatement {
             format: "vitaledger-restatement/1",
             office,
-            name: after.office.name,
+            name: after.head.office.name,
             period,
             state: life.state(),
             close: number,
@@ -168,6 +173,7 @@ impl App {
             closed_by: act.actor.clone(),
             position: size.saturating_sub(1),
             simulated_clock: self.ledger.simulated,
+            plan: targets.source.clone(),
             figures,
             entries,
             reopenings: reopenings(&life, act.position),

@@ -94,8 +94,8 @@ impl App {
         as_of: AsOf,
     ) -> Result<Vec<ReturnStatus>, AppError> {
         let calendar = self.calendar()?;
-        let size = self.size_at(as_of).await?;
-        let today = self.date_at(as_of, size).await?;
+        let size = self.size_at(as_of.clone()).await?;
+        let today = self.date_at(&as_of, size).await?;
         let registers = self.registers().await?;
         let returns = registers.current(RecordKind::Return, size, None)?;
         let snapshot = Snapshot {

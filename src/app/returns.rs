@@ -98,11 +98,13 @@ impl App {
     }
 
     /// The date of the ledger at a moment.
-    pub(super) async fn date_at(&self, as_of: AsOf, size: u64) -> Result<NaiveDate, AppError> {
+    pub(super) async fn date_at(&self, as_of: &AsOf, size: u64) -> Result<NaiveDate, AppError> {
         let last = match as_of {
             AsOf::Head => return Ok(self.time().await?.date()),
             AsOf::Moment(moment) => return Ok(moment.date()),
-            AsOf::Position(_) => self.ledger.store.entry(size.saturating_sub(1)).await?,
+            AsOf::Position(_) | AsOf::Checkpoint(_) => {
+                self.ledger.store.entry(size.saturating_sub(1)).await?
+            }
         };
         let entry = last
             .as_ref()
@@ -136,7 +138,7 @@ impl App {
         as_of: AsOf,
         submitted_on: Option<NaiveDate>,
     ) -> Result<(Draft, Snapshot), AppError> {
-        let size = self.size_at(as_of).await?;
+        let size = self.size_at(as_of.clone()).await?;
         let known = self.known_office(office, size).await?;
         if known.level == OfficeLevel::Facility {
             return Err(AppError::Usage(format!(
@@ -145,7 +147,7 @@ impl App {
         }
         let day = match submitted_on {
             Some(day) => day,
-            None => self.date_at(as_of, size).await?,
+            None => self.date_at(&as_of, size).await?,
         };
         let registers = self.registers().await?;
         let snapshot = self.public_snapshot(&registers, size).await?;

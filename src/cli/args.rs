@@ -119,22 +119,26 @@ pub enum Command {
         after_help = "Examples:\n  vitaledger log --kind birth --office 990101100001\n  vitaledger log --from 100 --follow\n  vitaledger log --json      # the stored bytes, one entry a line"
     )]
     Log(Log),
-    /// Print what a register holds, now or at any moment.
+    /// Print what a register holds, now or at any moment; see or rebuild the registers' files.
     #[command(
-        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers births --limit 50 --after 1200\n  vitaledger registers offices --json"
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = "Examples:\n  vitaledger registers births --csv\n  vitaledger registers registrations --as-of 2014-03-31 --office 990101100001\n  vitaledger registers births --limit 50 --after 1200\n  vitaledger registers offices --json\n  vitaledger registers status --digest\n  vitaledger registers rebuild"
     )]
     Registers(RegisterArgs),
+    /// Ask the registers in SQL, as of any moment.
+    Sql(super::sql::Sql),
     /// Walk through history.
     #[command(flatten)]
     History(super::history::History),
     /// Make a report.
     #[command(
-        after_help = "Example:\n  vitaledger report half-year --office 990101100001 --period 2014-H1"
+        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report monthly --office 990101100000 --period 2014\n  vitaledger report targets --office 990101100000 --period 2014-H1"
     )]
     Report {
         /// Which report.
         #[command(subcommand)]
-        report: Report,
+        report: super::report::Report,
     },
     /// Write registers or figures as files for other systems: Parquet, CSV, DHIS2, ADX.
     #[command(
@@ -356,9 +360,10 @@ pub struct Log {
 #[derive(Debug, Args)]
 pub struct RegisterArgs {
     /// registrations, births, `pregnancy_losses`, disbursements, activities, returns, or offices.
-    pub kind: String,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(required = true)]
+    pub kind: Option<String>,
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Only this office and those below it.
     #[arg(long)]
@@ -372,46 +377,30 @@ pub struct RegisterArgs {
     /// Only what comes after this position; how the next page goes on is said with each.
     #[arg(long, value_name = "POSITION")]
     pub after: Option<u64>,
+    /// Or all registers.
+    #[command(subcommand)]
+    pub of_all: Option<RegistersCommand>,
 }
 
-/// The reports.
+/// What can be done with all registers.
 #[derive(Debug, Subcommand)]
-pub enum Report {
-    /// The half-year summary of an office, beside the plan's targets.
+pub enum RegistersCommand {
+    /// Files, rows and bytes of each register, what is in memory only, and what was damaged.
     #[command(
-        after_help = "Examples:\n  vitaledger report half-year --office 990101100001 --period 2014-H1\n  vitaledger report half-year --office 990101100001 --period 2014-H1 --format html --lang zh > report.html"
+        alias = "状态",
+        after_help = "Example:\n  vitaledger registers status --digest\n\nRegisters are derived from the log and brought up to date first. Damaged files are rebuilt."
     )]
-    HalfYear(HalfYear),
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Form {
-    /// For a terminal.
-    Text,
-    /// Markdown.
-    Markdown,
-    /// A page on its own.
-    Html,
-    /// JSON.
-    Json,
-}
-
-/// Arguments of `report half-year`.
-#[derive(Debug, Args)]
-pub struct HalfYear {
-    /// The office; those below it are counted in.
-    #[arg(long)]
-    pub office: String,
-    /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
-    #[arg(long)]
-    pub period: String,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
-    pub as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Form,
+    Status {
+        /// With a SHA-256 over all rows of each, the same for every copy of this log.
+        #[arg(long)]
+        digest: bool,
+    },
+    /// Build all registers anew from the log; whoever reads has the old ones until it is done.
+    #[command(
+        alias = "重建",
+        after_help = "Example:\n  vitaledger registers rebuild\n\nPrints the digest of each register before and after: they are the same, or the old one was wrong."
+    )]
+    Rebuild,
 }
 
 /// Arguments of `verify`.

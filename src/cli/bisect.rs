@@ -6,8 +6,11 @@ use serde_json::json;
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::replay::every;
-use crate::app::history::{Bisection, Ends, Evaluation, RuleCondition, Turn, bisect, turns};
+use crate::app::history::{
+    Bisection, Condition, Ends, Evaluation, QueryCondition, RuleCondition, Turn, bisect, turns,
+};
 use crate::app::{App, AppError};
 use crate::history::difference::Moment;
 use crate::history::rule::{Rule, Truth};
@@ -15,11 +18,11 @@ use crate::history::rule::{Rule, Truth};
 /// Arguments of `bisect`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  vitaledger bisect --rule 'births >= 10' --office 990101100001 --period 2014-H1\n  vitaledger bisect --rule 'residents < 7000 and not deaths <= 3' --from 2014-01-31\n  vitaledger bisect --rule 'crude_birth_rate > 15.0' --every day      # every change, day by day\n\nA condition compares figures and indicators, by their names in reports' JSON, with numbers or with\none another: < <= > >= = !=, and, or, not, parentheses. Values are exact. An indicator that lacks\nits data is unknown, and what is unknown does not hold.\nWithout --every the search by halves finds one change from not holding to holding, in about\nlog2(entries) evaluations; it looks at a few other places and says so when there must be more."
+    after_help = "Examples:\n  vitaledger bisect --rule 'births >= 10' --office 990101100001 --period 2014-H1\n  vitaledger bisect --rule 'residents < 7000 and not deaths <= 3' --from 2014-01-31\n  vitaledger bisect --rule 'crude_birth_rate > 15.0' --every day      # every change, day by day\n  vitaledger bisect --rule \"SELECT count(*) >= 10, count(*) FROM births WHERE sex = 'F'\"\n\nA condition compares figures and indicators, by their names in reports' JSON, with numbers or with\none another: < <= > >= = !=, and, or, not, parentheses. Values are exact. An indicator that lacks\nits data is unknown, and what is unknown does not hold.\nA query (SELECT, WITH; see `vitaledger sql --tables`) is a condition when its first column is true\nor false; its other columns are shown as what was seen.\nWithout --every the search by halves finds one change from not holding to holding, in about\nlog2(entries) evaluations; it looks at a few other places and says so when there must be more."
 )]
 pub struct Bisect {
-    /// The condition.
-    #[arg(long, value_name = "CONDITION")]
+    /// The condition, or a query in SQL.
+    #[arg(long, value_name = "CONDITION|QUERY")]
     rule: String,
     /// Whose numbers; by default the office that has none above it.
     #[arg(long, value_name = "CODE")]
@@ -27,17 +30,19 @@ pub struct Bisect {
     /// Of which period; by default the calendar year in which the last record was reported.
     #[arg(long, value_name = "PERIOD")]
     period: Option<String>,
-    /// The moment at which it does not hold: a position, an RFC 3339 time, or a date (its end).
-    /// By default before the first entry.
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// The moment at which it does not hold: a position, an RFC 3339 time, a date (its end),
+    /// or the file of a checkpoint. By default before the first entry.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     from: Option<String>,
     /// The moment at which it holds. By default now.
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     to: Option<String>,
     /// Do not search by halves: look after every `day`, `week`, `month`, `entry` or number of
     /// entries, and list every change.
     #[arg(long, value_name = "STEP")]
     every: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Searches.
@@ -48,10 +53,6 @@ pub async fn run(app: App, args: &Bisect, output: &Output) -> Result<(), AppErro
 }
 
 async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppError> {
-    let rule = Rule::parse(&args.rule).map_err(|error| AppError::Usage(error.to_string()))?;
-    let office = args.office.as_deref().map(office_code).transpose()?;
-    let period = args.period.as_deref().map(period_of).transpose()?;
-    let every = args.every.as_deref().map(every).transpose()?;
     let from = match &args.from {
         Some(text) => app.size_named(text).await?,
         None => 0,
@@ -60,12 +61,25 @@ async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppErro
         Some(text) => app.size_named(text).await?,
         None => app.ledger.store.head().await?.size,
     };
-    let mut condition = RuleCondition::new(app, rule, office, period, to).await?;
-    let subject = json!({
-        "office": condition.office,
-        "period": condition.period,
-        "simulated_clock": app.ledger.simulated,
-    });
+    let mut subject = json!({ "simulated_clock": app.ledger.simulated });
+    if QueryCondition::is_query(&args.rule) {
+        if args.office.is_some() || args.period.is_some() {
+            let what = "a query says itself which office and period it is about; leave --office and --period out";
+            return Err(AppError::Usage(what.to_owned()));
+        }
+        if !output.json {
+            output.data(args.rule.trim());
+        }
+        let mut condition = QueryCondition::new(app, &args.rule).await?;
+        return find(app, &mut condition, args, (from, to), subject, output).await;
+    }
+    let rule = Rule::parse(&args.rule).map_err(|error| AppError::Usage(error.to_string()))?;
+    let office = args.office.as_deref().map(office_code).transpose()?;
+    let period = args.period.as_deref().map(period_of).transpose()?;
+    let targets = args.plan.read(app)?;
+    let mut condition = RuleCondition::new(app, rule, office, period, to, targets).await?;
+    subject["office"] = json!(condition.office);
+    subject["period"] = json!(condition.period);
     if !output.json {
         output.data(&format!(
             "{}  ({} {}, {})",
@@ -75,11 +89,24 @@ async fn search(app: &App, args: &Bisect, output: &Output) -> Result<(), AppErro
             condition.period
         ));
     }
-    if let Some(every) = every {
-        let (ends, turns, evaluations) = turns(app, &mut condition, from, to, every).await?;
+    find(app, &mut condition, args, (from, to), subject, output).await
+}
+
+/// Finds the change, or every one, and prints.
+async fn find(
+    app: &App,
+    condition: &mut dyn Condition,
+    args: &Bisect,
+    (from, to): (u64, u64),
+    subject: serde_json::Value,
+    output: &Output,
+) -> Result<(), AppError> {
+    if let Some(step) = args.every.as_deref() {
+        let step = every(step)?;
+        let (ends, turns, evaluations) = turns(app, condition, from, to, step).await?;
         return list(&ends, &turns, evaluations, subject, output);
     }
-    let bisection = bisect(app, &mut condition, from, to).await?;
+    let bisection = bisect(app, condition, from, to).await?;
     report(&bisection, subject, output)
 }
 

@@ -15,8 +15,8 @@ use crate::history::text;
 pub struct Blame {
     /// Its id, or `KIND/SOURCE/SOURCE_RECORD_ID`.
     id: String,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
 }
 

@@ -1,8 +1,9 @@
 //! `demo`: all of it, on an invented community, in one go.
 
-use super::args::{Demo, Form};
+use super::args::Demo;
 use super::importing;
 use super::output::Output;
+use super::report::{Asked, Form, Public};
 use crate::app::{App, AppError, InitOptions};
 use crate::audit::verify::Scope;
 use crate::intake::ImportOptions;
@@ -108,9 +109,16 @@ async fn report(app: &App, output: &Output) -> Result<(), AppError> {
     // After the last monthly returns, which leave on 1 and 3 July.
     let size = app.size_at(crate::app::reading::AsOf::Head).await?;
     let form = if output.json { Form::Json } else { Form::Text };
-    let text = super::report::render(app, office, period, size, form, output).await?;
-    output.data(text.trim_end());
-    Ok(())
+    let asked = Asked {
+        office,
+        period,
+        size,
+        form,
+        public: Public::default(),
+        targets: app.targets(None)?,
+    };
+    let text = super::report::render(app, asked, output).await?;
+    output.raw(&text)
 }
 
 /// Changes a digit of a stored weight, shows that `verify` says where, and puts it back.

@@ -5,6 +5,7 @@ use clap::Args;
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use crate::app::history::DiffOptions;
 use crate::app::{App, AppError};
 use crate::history::text::{Form, difference};
@@ -16,7 +17,8 @@ use crate::model::schema::RecordKind;
     after_help = "Examples:\n  vitaledger diff 2014-03-31 2014-06-30\n  vitaledger diff 1200 1300 --kind birth --office 990101100001\n  vitaledger diff 2014-03-31 2014-06-30 --period 2014-H1 --numbers --markdown > moved.md\n  vitaledger diff 1200 1300 --json | jq 'select(.type == \"record\" and .outcome == \"corrected\")'\n\nRecords: + recorded, ~ corrected (field old -> new), - voided, x recorded and voided again.\nSealed fields are named when a correction changed them, never shown.\n--json prints one object a line: `record`s, `office`s, `movement`s (every number before, after,\nand the difference), and last the `summary`."
 )]
 pub struct Diff {
-    /// The earlier moment: a position, an RFC 3339 time, or a date (its end).
+    /// The earlier moment: a position, an RFC 3339 time, a date (its end), or the file of a
+    /// checkpoint.
     #[arg(value_name = "A")]
     from: String,
     /// The later moment.
@@ -38,6 +40,8 @@ pub struct Diff {
     /// Markdown.
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 fn kind(text: &str) -> Result<RecordKind, AppError> {
@@ -62,6 +66,7 @@ async fn tell(app: &App, args: &Diff, output: &Output) -> Result<String, AppErro
         office: args.office.as_deref().map(office_code).transpose()?,
         kind: args.kind.as_deref().map(kind).transpose()?,
         period: args.period.as_deref().map(period_of).transpose()?,
+        targets: args.plan.read(app)?,
     };
     let (from, to) = (
         app.size_named(&args.from).await?,

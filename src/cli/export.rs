@@ -9,10 +9,10 @@ use super::log::office_code;
 use super::new_file::NewFile;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use super::registers::{Table, as_of, csv_bytes, offices_table, records_table};
-use super::trust::read_file;
 use crate::app::error::failed;
-use crate::app::reading::office_of_row;
+use crate::app::reading::{office_of_row, read_at_most};
 use crate::app::{App, AppError};
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
@@ -36,7 +36,7 @@ pub enum Export {
     Registers(ExportRegisters),
     /// Counts and indicators of offices and periods.
     #[command(
-        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are not suppressed: not for publication."
+        after_help = "Examples:\n  vitaledger export indicators --office 990101000000 --each --period 2014S --format dhis2 > values.json\n  vitaledger export indicators --office 990101100000 --period 2014-05 --period 2014-06 --format adx -o june.xml\n\nDHIS2 and ADX hold what was counted; what only an office reported, or what too few cases allow\nnothing to be said of, is left out. Small counts are in it, and it is not\nfor publication, unless --publish is given."
     )]
     Indicators(ExportIndicators),
 }
@@ -74,8 +74,8 @@ pub struct ExportRegisters {
     /// A new or empty folder.
     #[arg(short, long, value_name = "FOLDER")]
     pub output: PathBuf,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
     /// Only this office and those below it.
     #[arg(long)]
@@ -107,9 +107,14 @@ pub struct ExportIndicators {
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
+    /// For whom.
+    #[command(flatten)]
+    pub public: super::report::Public,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Exports.
@@ -131,13 +136,16 @@ async fn indicators(app: &App, args: &ExportIndicators, output: &Output) -> Resu
         .collect::<Result<_, _>>()?;
     let names = match &args.names {
         Some(path) => {
-            let bytes = read_file(path, MAX_NAMES_BYTES)?;
+            let bytes = read_at_most(path, MAX_NAMES_BYTES)?;
             Names::parse(&String::from_utf8_lossy(&bytes))?
         }
         None => Names::default(),
     };
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let set = app.figures(office, args.each, &periods, size).await?;
+    let targets = args.plan.read(app)?;
+    let publish = args.public.smallest_shown();
+    let set = app.figures(office, args.each, &periods, size, &targets, publish);
+    let set = set.await?;
     let options = Options {
         names,
         complete: args.complete,

@@ -21,13 +21,16 @@ mod log;
 mod new_file;
 mod output;
 mod period;
+mod plan;
 mod proofs;
 mod record;
+mod register_files;
 mod registers;
 mod replay;
 mod report;
 mod returns;
 mod show;
+mod sql;
 mod trust;
 mod verify;
 mod witness;
@@ -127,6 +130,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::Sql(args) => sql::run(open().await?, &args, output).await,
         Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,
         Command::Export { export } => export::run(open().await?, &export, output).await,

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::log::office_code;
 use super::output::Output;
+use super::plan::Plan;
 use super::registers::as_of;
 use crate::app::periods::{CloseAt, PeriodFilter, PeriodStatus};
 use crate::app::restatements::{Cause, Reason, Restatement};
@@ -67,8 +68,9 @@ impl Which {
 pub struct Close {
     #[command(flatten)]
     which: Which,
-    /// What is pinned: a position, a time, or `checkpoint`, the newest there is; default the end.
-    #[arg(long, value_name = "POSITION|TIME|checkpoint")]
+    /// What is pinned: a position, a time, the file of a checkpoint, or `checkpoint`, the newest
+    /// there is; default the end.
+    #[arg(long, value_name = "POSITION|TIME|FILE|checkpoint")]
     as_of: Option<String>,
 }
 
@@ -94,8 +96,8 @@ pub struct Status {
     /// Only this period.
     #[arg(long)]
     pub period: Option<String>,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     pub as_of: Option<String>,
 }
 
@@ -117,8 +119,8 @@ pub struct Restatements {
     /// From which close on, 1 being the first; default the last.
     #[arg(long, value_name = "N")]
     close: Option<u64>,
-    /// Until when: a position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// Until when: a position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// Show the reasons; this is recorded.
     #[arg(long, requires = "purpose")]
@@ -126,6 +128,8 @@ pub struct Restatements {
     /// What for; sealed.
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Reads a period from an argument.
@@ -315,7 +319,9 @@ fn list(app: &App, status: &[PeriodStatus], output: &Output) {
 async fn restatements(app: &App, args: &Restatements, output: &Output) -> Result<(), AppError> {
     let (office, period) = args.which.read()?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let mut found = app.restatement(office, period, args.close, size).await?;
+    let targets = args.plan.read(app)?;
+    let found = app.restatement(office, period, args.close, size, &targets);
+    let mut found = found.await?;
     if args.unseal {
         let purpose = args.purpose.as_deref().unwrap_or_default();
         let position = app.unseal_reasons(&mut found, purpose).await?;

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::new_file::NewFile;
 use super::output::Output;
-use super::trust::{Trust, read_file, read_policy};
+use super::trust::{Trust, read_policy};
 use super::verify::signed_by;
+use crate::app::reading::read_at_most;
 use crate::app::{App, AppError};
 use crate::audit::evidence::{self, MAX_PACK_BYTES, Verdict};
 use crate::locale::columns::harmless;
@@ -155,8 +156,8 @@ pub async fn prove(app: App, args: &Prove, output: &Output) -> Result<(), AppErr
 pub fn check_proof(args: &CheckProof, output: &Output) -> Result<(), AppError> {
     let policy = args.trust.policy()?.ok_or_else(|| no_trust(output))?;
     let refused = |error: String| AppError::Proof(error);
-    let text = read_file(&args.file, MAX_PROOF_BYTES)?;
-    let entry = read_file(&args.entry, MAX_ENTRY_BYTES)?;
+    let text = read_at_most(&args.file, MAX_PROOF_BYTES)?;
+    let entry = read_at_most(&args.entry, MAX_ENTRY_BYTES)?;
     let proof = TlogProof::parse(&text).map_err(|error| refused(error.to_string()))?;
     let note = proof.checkpoint_note().as_bytes();
     let accepted = policy.open(note);
@@ -266,7 +267,7 @@ fn slots(names: &[String]) -> Result<Vec<Slot>, AppError> {
 /// Checks a bundle.
 pub fn check_evidence(args: &CheckEvidence, output: &Output) -> Result<(), AppError> {
     let policy = args.trust.policy()?;
-    let bytes = read_file(&args.file, MAX_PACK_BYTES)?;
+    let bytes = read_at_most(&args.file, MAX_PACK_BYTES)?;
     let verdict = evidence::check(&bytes, policy.as_ref(), args.record)?;
     if output.json {
         let object = serde_json::json!({ "evidence": verdict });

@@ -1,8 +1,9 @@
 //! `registers`: what holds, now or at any moment.
 
-use super::args::RegisterArgs;
+use super::args::{RegisterArgs, RegistersCommand};
 use super::log::office_code;
 use super::output::Output;
+use super::register_files::{rebuild, status};
 use crate::app::reading::{AsOf, office_of_row};
 use crate::app::{App, AppError};
 use crate::model::cell::{Fen, Value};
@@ -15,19 +16,16 @@ use crate::registers::row::RegisterRow;
 
 /// Reads `--as-of`.
 pub fn as_of(text: Option<&str>) -> Result<AsOf, AppError> {
-    let Some(text) = text else {
-        return Ok(AsOf::Head);
-    };
-    AsOf::parse(text).ok_or_else(|| {
-        AppError::Usage(format!(
-            "--as-of {text} is neither a position nor a time; write 1234, 2014-06-30 or 2014-06-30T12:00:00+08:00"
-        ))
-    })
+    text.map_or(Ok(AsOf::Head), AsOf::named)
 }
 
-/// Prints a register.
+/// Prints a register, or how all of them stand.
 pub async fn run(app: App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
-    let printed = print(&app, args, output).await;
+    let printed = match &args.of_all {
+        Some(RegistersCommand::Status { digest }) => status(&app, *digest, output).await,
+        Some(RegistersCommand::Rebuild) => rebuild(&app, output).await,
+        None => print(&app, args, output).await,
+    };
     app.close().await;
     printed
 }
@@ -52,8 +50,9 @@ impl Table {
 
 async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), AppError> {
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
+    let kind = args.kind.as_deref().unwrap_or_default();
     let mut next = None;
-    let table = if matches!(args.kind.as_str(), "office" | "offices" | "单位") {
+    let table = if matches!(kind, "office" | "offices" | "单位") {
         if args.after.is_some() {
             let what = "--after is a position in a register of records; offices are listed without";
             return Err(AppError::Usage(what.to_owned()));
@@ -63,7 +62,7 @@ async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), Ap
         table.rows.truncate(args.limit.unwrap_or(usize::MAX));
         table
     } else {
-        let (table, after) = records(app, args, size).await?;
+        let (table, after) = records(app, kind, args, size).await?;
         next = after;
         table
     };
@@ -102,11 +101,18 @@ async fn print(app: &App, args: &RegisterArgs, output: &Output) -> Result<(), Ap
 
 /// Comma-separated values under their names.
 pub fn csv_bytes(names: &[&str], rows: &[Vec<String>]) -> Result<Vec<u8>, AppError> {
+    let heading = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut bytes = csv_lines(&[heading])?;
+    bytes.extend(csv_lines(rows)?);
+    Ok(bytes)
+}
+
+/// Lines of comma-separated values.
+pub fn csv_lines(lines: &[Vec<String>]) -> Result<Vec<u8>, AppError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     let wrong = |error: csv::Error| AppError::Usage(error.to_string());
-    writer.write_record(names).map_err(wrong)?;
-    for row in rows {
-        writer.write_record(row).map_err(wrong)?;
+    for line in lines {
+        writer.write_record(line).map_err(wrong)?;
     }
     writer
         .into_inner()
@@ -127,10 +133,11 @@ pub fn kind_of(name: &str) -> Result<RecordKind, AppError> {
 /// A page, and the position after which the next one begins, if there is one.
 async fn records(
     app: &App,
+    kind: &str,
     args: &RegisterArgs,
     size: u64,
 ) -> Result<(Table, Option<Position>), AppError> {
-    let kind = kind_of(&args.kind)?;
+    let kind = kind_of(kind)?;
     let top = args.office.as_deref().map(office_code).transpose()?;
     let offices = app.offices(size).await?;
     let takes = |row: &RegisterRow| {

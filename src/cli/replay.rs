@@ -11,6 +11,7 @@ use console::{Style, Term};
 use super::log::office_code;
 use super::output::Output;
 use super::period::period_of;
+use super::plan::Plan;
 use crate::app::history::{Replay as Playing, ReplayOptions, ReplayStep};
 use crate::app::{App, AppError};
 use crate::history::numbers::Numbers;
@@ -24,12 +25,12 @@ use crate::report::ReportError;
     after_help = "Examples:\n  vitaledger replay\n  vitaledger replay --every week --office 990101100001 --period 2014-H1 --speed 4\n  vitaledger replay --from 2014-01-01 --to 2014-03-31 --every month --json | jq .recorded_at\n\nOn a terminal: the date, the position, and every number with its change since the step before\nand its course over the latest steps. Ctrl-C ends it; NO_COLOR takes the colours away.\nElsewhere, and with --json: one object a step with position, recorded_at, entries, and the\nfigures, activities and indicators as reports have them."
 )]
 pub struct Replay {
-    /// Where it begins: a position, an RFC 3339 time, or a date (its end). By default before the
-    /// first entry.
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// Where it begins: a position, an RFC 3339 time, a date (its end), or the file of a
+    /// checkpoint. By default before the first entry.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     from: Option<String>,
     /// Where it ends. By default now.
-    #[arg(long, value_name = "POSITION|TIME")]
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     to: Option<String>,
     /// How far a step goes: `day`, `week`, `month` (of the ledger's time, UTC), `entry`, or a
     /// number of entries. By default days, or 60 steps for a log of few days.
@@ -45,6 +46,8 @@ pub struct Replay {
     /// reported, so that the numbers begin anew with the year.
     #[arg(long, value_name = "PERIOD")]
     period: Option<String>,
+    #[command(flatten)]
+    plan: Plan,
 }
 
 /// Reads `--every`.
@@ -80,6 +83,7 @@ async fn replay(app: &App, args: &Replay, output: &Output) -> Result<(), AppErro
         every: args.every.as_deref().map(every).transpose()?,
         office: args.office.as_deref().map(office_code).transpose()?,
         period: args.period.as_deref().map(period_of).transpose()?,
+        targets: args.plan.read(app)?,
     };
     let mut playing = Playing::start(app, &options).await?;
     if output.json || !std::io::stdout().is_terminal() {

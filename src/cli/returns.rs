@@ -45,8 +45,8 @@ pub enum ReturnCommand {
 pub struct MakeDraft {
     #[command(flatten)]
     which: Which,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
     /// The day of the submission; default the ledger's day then.
     #[arg(long, value_name = "DATE", value_parser = day)]
@@ -77,8 +77,8 @@ pub struct Submit {
 pub struct Compare {
     #[command(flatten)]
     which: Which,
-    /// A position, an RFC 3339 time, or a date (its end).
-    #[arg(long, value_name = "POSITION|TIME")]
+    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
+    #[arg(long, value_name = "POSITION|TIME|FILE")]
     as_of: Option<String>,
 }
 

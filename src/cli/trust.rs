@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::app::AppError;
-use crate::app::error::failed;
+use crate::app::reading::read_at_most;
 use crate::seal::keys::VerifierKey;
 use crate::seal::policy::{MAX_POLICY_BYTES, Policy};
 
@@ -49,20 +49,7 @@ impl Trust {
 /// # Errors
 /// When it cannot be read.
 pub fn read_policy(path: &Path) -> Result<Vec<u8>, AppError> {
-    read_file(path, MAX_POLICY_BYTES)
-}
-
-/// Reads a file, up to one byte more than it may have: whoever reads it refuses that.
-///
-/// # Errors
-/// When the file system fails.
-pub fn read_file(path: &Path, most: usize) -> Result<Vec<u8>, AppError> {
-    use std::io::Read;
-    let file = std::fs::File::open(path).map_err(failed("read", path))?;
-    let mut bytes = Vec::new();
-    let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
-    read.map_err(failed("read", path))?;
-    Ok(bytes)
+    read_at_most(path, MAX_POLICY_BYTES)
 }
 
 /// A key, or the keys in a file, one a line.
@@ -73,7 +60,7 @@ fn keys_of(text: &str) -> Result<Vec<VerifierKey>, AppError> {
     if !path.is_file() {
         return Ok(vec![text.trim().parse().map_err(refused)?]);
     }
-    let bytes = read_file(path, LONGEST)?;
+    let bytes = read_at_most(path, LONGEST)?;
     let file = String::from_utf8_lossy(&bytes);
     let lines = file.lines().map(str::trim).filter(|line| !line.is_empty());
     let keys: Vec<VerifierKey> = lines

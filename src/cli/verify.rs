@@ -5,7 +5,7 @@ use std::path::Path;
 use super::args::Verify;
 use super::output::Output;
 use super::proofs::{cosigned, no_trust};
-use super::trust::read_file;
+use crate::app::reading::read_at_most;
 use crate::app::{App, AppError};
 use crate::audit::exported::{self, ExportVerification};
 use crate::audit::leaves::Wrong;
@@ -46,7 +46,7 @@ async fn verified(
     let trusted = args.trust.policy()?;
     let kept = args.since.as_deref();
     let kept = kept
-        .map(|path| read_file(path, MAX_NOTE_BYTES))
+        .map(|path| read_at_most(path, MAX_NOTE_BYTES))
         .transpose()?;
     let mut report = recompute(app, scope, output).await?;
     let mut shown = Shown::default();
@@ -213,7 +213,7 @@ pub async fn exported(folder: &Path, args: &Verify, output: &Output) -> Result<(
     let policy = args.trust.policy()?.ok_or_else(|| no_trust(output))?;
     let kept = args.since.as_deref();
     let kept = kept
-        .map(|path| read_file(path, MAX_NOTE_BYTES))
+        .map(|path| read_at_most(path, MAX_NOTE_BYTES))
         .transpose()?;
     let bar = output.progress("entries", "条目", None);
     let report = exported::verify(folder, &policy, kept.as_deref(), |entries| {

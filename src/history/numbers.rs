@@ -6,14 +6,12 @@
 
 use serde::Serialize;
 
+use crate::indicators::counted::Counted;
 use crate::indicators::counts::Counts;
 use crate::indicators::targets::Targets;
-use crate::indicators::{DEFINITIONS, Indicator, IndicatorError};
+use crate::indicators::{DEFINITIONS, Indicator, IndicatorError, evaluate_all};
 use crate::locale::Bilingual;
-use crate::model::id::OfficeCode;
-use crate::model::period::Period;
-use crate::registers::snapshot::Snapshot;
-use crate::report::half_year::{Figure, activities, figures};
+use crate::report::half_year::{ACTIVITIES, Figure, activities, figure, figures};
 use crate::statistics::rational::Rational;
 
 /// Every number, as the reports' JSON has them.
@@ -52,30 +50,18 @@ impl Numbers {
     /// # Errors
     /// When a target is no number.
     pub fn of(counts: &Counts, targets: &Targets) -> Result<Self, IndicatorError> {
-        let indicators = DEFINITIONS
-            .iter()
-            .map(|definition| definition.evaluate(counts, targets))
-            .collect::<Result<_, _>>()?;
         Ok(Self {
             figures: figures(counts),
             activities: activities(counts),
-            indicators,
+            indicators: evaluate_all(counts, targets)?,
         })
     }
 
     /// The names of all numbers that every report has, in the order of the report.
     #[must_use]
     pub fn names() -> Vec<String> {
-        // Of nothing there are the same figures, all of them zero.
-        let nowhere = OfficeCode::parse("000000000000");
-        let counts = nowhere.map(|office| {
-            let period = Period::Year(2000);
-            Counts::of(&Snapshot::default(), office, period, &Targets::default())
-        });
-        let counted = counts
-            .iter()
-            .flat_map(|counts| figures(counts).into_iter().chain(activities(counts)))
-            .map(|figure| figure.id);
+        let counted = Counted::listed().map(Counted::id);
+        let counted = counted.chain(ACTIVITIES).map(str::to_owned);
         let indicators = DEFINITIONS.iter().map(|d| d.id.to_owned());
         counted.chain(indicators).collect()
     }
@@ -93,8 +79,12 @@ pub fn reading_of(
     if let Some(definition) = DEFINITIONS.iter().find(|d| d.id == name) {
         return Ok(Some(indicator(definition.evaluate(counts, targets)?)));
     }
-    let mut all = figures(counts).into_iter().chain(activities(counts));
-    Ok(all.find(|figure| figure.id == name).map(|figure| {
+    let own = Counted::of_id(name).filter(|one| one.is_listed());
+    let found = own.map_or_else(
+        || activities(counts).into_iter().find(|one| one.id == name),
+        |own| Some(figure(counts, own)),
+    );
+    Ok(found.map(|figure| {
         let exact = Rational::whole(counted(&figure));
         Reading {
             name: figure.id,

@@ -5,7 +5,9 @@
 //! counted one by one, so the counts of parts add up to those of the whole; what depends on
 //! several records at once is taken from a count of all of them.
 
-use super::counts::{Births, Counts, Funding, MonthOfBirths};
+use super::counted::Counted;
+use super::counts::{Counts, MonthOfBirths};
+use super::money::Funding;
 
 impl Counts {
     /// Takes what is not counted record by record from counts of everything but registrations,
@@ -14,6 +16,9 @@ impl Counts {
         let old = self;
         for (month, of_new) in old.months.iter_mut().zip(new.months) {
             month.returned = of_new.returned;
+        }
+        for counted in Counted::ALL.iter().filter(|one| one.is_returned()) {
+            old.figures.set(*counted, new.figures.get(*counted));
         }
         old.returns = new.returns;
         old.activities = new.activities;
@@ -32,19 +37,10 @@ impl Counts {
         // Every field by name: whoever adds one decides here how it follows.
         let Self {
             period: _,
-            households,
+            figures,
             residents_first_day,
-            residents,
-            married_women,
-            women_of_unknown_age,
-            births,
             months,
             returns: _,
-            deaths,
-            marriages,
-            arrivals,
-            departures,
-            losses,
             activities: _,
             checks: _,
             rewards: _,
@@ -52,38 +48,17 @@ impl Counts {
             quoted: _,
         } = part;
         let own = self;
+        own.figures.add(figures, sign);
         own.residents_first_day += sign * residents_first_day;
-        own.residents += sign * residents;
         if let (Some(own), Some(part)) = (&mut own.funding, funding) {
             own.residents += sign * part.residents;
         }
-        let add = |own: &mut u64, part: &u64| {
-            *own = if sign < 0 {
-                own.saturating_sub(*part)
-            } else {
-                *own + part
-            };
-        };
-        add(&mut own.households, households);
-        add(&mut own.married_women, married_women);
-        add(&mut own.women_of_unknown_age, women_of_unknown_age);
-        add(&mut own.deaths, deaths);
-        add(&mut own.marriages, marriages);
-        add(&mut own.arrivals, arrivals);
-        add(&mut own.departures, departures);
-        add(&mut own.losses, losses);
-        let Births {
-            total,
-            boys,
-            girls,
-            timely,
-        } = births;
-        add(&mut own.births.total, total);
-        add(&mut own.births.boys, boys);
-        add(&mut own.births.girls, girls);
-        add(&mut own.births.timely, timely);
         for (own, MonthOfBirths { register, .. }) in own.months.iter_mut().zip(months) {
-            add(&mut own.register, register);
+            own.register = if sign < 0 {
+                own.register.saturating_sub(*register)
+            } else {
+                own.register + register
+            };
         }
     }
 }

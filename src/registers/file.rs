@@ -102,6 +102,7 @@ pub(super) fn flush_folder(folder: &Path) -> Result<()> {
     }
 }
 
+/// Removes a file, if there is one.
 pub(super) fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path)(e)),
@@ -183,8 +184,12 @@ impl Folder {
     }
 
     /// The same files after the folder was renamed.
-    pub(super) fn moved_to(&mut self, path: &Path) {
-        path.clone_into(&mut self.path);
+    pub(super) fn moved_to(&self, path: &Path) -> Self {
+        let compared = self.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            path: path.to_owned(),
+            compared: Mutex::new(compared.clone()),
+        }
     }
 
     /// Opens a file that was compared with what is stated of it.

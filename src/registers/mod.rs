@@ -9,7 +9,8 @@
 //! A row goes this way: `scan` reads it from an entry, and [`fold`] keeps it as [`columns`] in the
 //! tail; when the tail has reached the end of a segment, [`segment`] writes it to a file;
 //! `succession` knows what it supersedes; [`read`] gives it back from the tail or the file;
-//! [`changes`] tells two moments apart; [`check`] compares it with a fresh fold.
+//! [`changes`] tells two moments apart; [`sql`] answers questions; [`check`] compares it with a
+//! fresh fold; [`status`] says how much there is of all that.
 
 pub mod changes;
 pub mod check;
@@ -17,12 +18,15 @@ pub mod columns;
 mod encoding;
 mod file;
 pub mod fold;
+mod lock;
 mod pieces;
 pub mod read;
 pub mod row;
 mod scan;
 pub mod segment;
 pub mod snapshot;
+pub mod sql;
+pub mod status;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -123,6 +127,9 @@ pub enum RegisterError {
     /// A thread that read entries, or read or wrote a segment, did not finish.
     #[error("reading or writing the registers was interrupted")]
     Interrupted,
+    /// Two rebuilds at a time would each take the other's folder.
+    #[error("the registers are being rebuilt by another process; wait until that has ended")]
+    Rebuilding,
     /// The file system does not do what it is asked.
     #[error("failed to {doing} {path}: {source}")]
     File {
@@ -140,7 +147,7 @@ pub type Result<T> = std::result::Result<T, RegisterError>;
 
 /// The registers of one ledger in one folder, which no other process uses at the same time.
 pub struct Registers {
-    folder: Folder,
+    folder: Arc<Folder>,
     ledger_id: Uuid,
     store: Arc<dyn Store>,
     segment_events: u64,
@@ -181,9 +188,21 @@ impl Registers {
         store: Arc<dyn Store>,
         segment_events: u64,
     ) -> Result<Self> {
-        finish_swap(&folder)?;
-        std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
-        let folder = Folder::new(folder);
+        {
+            let _swap = lock::swap(&folder)?;
+            finish_swap(&folder)?;
+            std::fs::create_dir_all(&folder).map_err(failed("create", &folder))?;
+        }
+        Self::of_folder(folder, ledger_id, store, segment_events)
+    }
+
+    fn of_folder(
+        folder: PathBuf,
+        ledger_id: Uuid,
+        store: Arc<dyn Store>,
+        segment_events: u64,
+    ) -> Result<Self> {
+        let folder = Arc::new(Folder::new(folder));
         let (ahead, damaged) = segment::find(&folder, ledger_id, segment_events)?;
         let mut registers = Self {
             folder,
@@ -221,30 +240,40 @@ impl Registers {
     /// the rebuild fails or the process ends.
     ///
     /// # Errors
-    /// See [`Registers::catch_up`]; and when the folders cannot be swapped.
+    /// See [`Registers::catch_up`]; when the folders cannot be swapped, or another process does
+    /// the same.
     pub async fn rebuild(&mut self) -> Result<CatchUp> {
         let store = Arc::clone(&self.store);
         // Under a name that is not taken for complete until it is.
         let (unfinished, new) = (
-            beside(self.folder.path(), "unfinished"),
+            beside(self.folder.path(), UNFINISHED),
             beside(self.folder.path(), "rebuilt"),
         );
-        remove_folder(&unfinished)?;
-        remove_folder(&new)?;
-        let mut rebuilt = Self::open_with(
+        let filling = {
+            let _swap = lock::swap(self.folder.path())?;
+            finish_swap(self.folder.path())?;
+            lock::fill(&unfinished)?
+        };
+        let mut rebuilt = Self::of_folder(
             unfinished.clone(),
             self.ledger_id,
             store,
             self.segment_events,
         )?;
         let done = rebuilt.catch_up().await?;
+        let _swap = lock::swap(self.folder.path())?;
+        file::remove(&unfinished.join(lock::FILLING))?;
         std::fs::rename(&unfinished, &new).map_err(failed("rename", &unfinished))?;
+        drop(filling);
         finish_swap(self.folder.path())?;
-        rebuilt.folder.moved_to(self.folder.path());
+        rebuilt.folder = Arc::new(rebuilt.folder.moved_to(self.folder.path()));
         *self = rebuilt;
         Ok(done)
     }
 }
+
+/// Beside the folder: what a rebuild has made so far.
+const UNFINISHED: &str = "unfinished";
 
 fn beside(folder: &Path, word: &str) -> PathBuf {
     let mut name = folder.as_os_str().to_owned();
@@ -275,5 +304,16 @@ fn finish_swap(folder: &Path) -> Result<()> {
         folder.parent().map_or(Ok(()), flush_folder)?;
     }
     remove_folder(&old)?;
-    remove_folder(&beside(folder, "unfinished"))
+    let unfinished = beside(folder, UNFINISHED);
+    if !unfinished.exists() {
+        return Ok(());
+    }
+    match lock::fill(&unfinished) {
+        // A rebuild of somebody else, which goes on.
+        Err(RegisterError::Rebuilding) => Ok(()),
+        left_behind => {
+            left_behind?;
+            remove_folder(&unfinished)
+        }
+    }
 }

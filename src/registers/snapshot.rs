@@ -6,12 +6,13 @@ use chrono::NaiveDate;
 use uuid::Uuid;
 
 use super::row::RegisterRow;
-use crate::model::code::Source;
+use crate::model::code::{GestationBand, Source};
 use crate::model::fields::{
     ActivityFields, AnyFields, BirthFields, DisbursementFields, RegistrationFields, ReturnFields,
 };
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
+use crate::model::record::gestation_band;
 use crate::model::schema::RecordKind;
 use crate::model::time::{Timestamp, parse_date};
 
@@ -26,17 +27,21 @@ pub struct LossFacts {
     pub occurred_on: NaiveDate,
     /// When it was reported.
     pub reported_on: NaiveDate,
+    /// Its gestation, in bands.
+    pub gestation: GestationBand,
 }
 
 impl LossFacts {
     /// The facts from the values of their slots; none when one is missing, or was erased.
     #[must_use]
     pub fn of<'v>(value: impl Fn(&'static str) -> Option<&'v str>) -> Option<Self> {
+        let number = |name| value(name).and_then(|text| text.parse().ok());
         Some(Self {
             source: Source::parse(value("source")?)?,
             office: OfficeCode::parse(value("office")?)?,
             occurred_on: parse_date(value("occurred_on")?)?,
             reported_on: parse_date(value("reported_on")?)?,
+            gestation: gestation_band(number("gestation_days"), number("weight_g")),
         })
     }
 }

@@ -77,6 +77,11 @@ impl Succession {
         }
     }
 
+    /// All steps.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// The steps of rows at positions from `first` up to, and without, `end`.
     pub(super) fn between(&self, first: Position, end: Position) -> &[Step] {
         let at = |position| self.steps.partition_point(|step| step.position < position);

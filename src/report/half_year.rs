@@ -7,19 +7,21 @@
 //! true: the same snapshot gives the same report; nothing is read from a clock; the report says
 //! which position it is as of, whether the clock is simulated, and what it cannot say.
 
-use chrono::NaiveDate;
 use serde::Serialize;
 
 use super::ReportError;
-use super::render::{self, Format};
+use super::heading::Head;
+use super::monthly::{MonthLimits, month_limits};
+use super::render::Format;
+use super::sheet::Sheet;
+use crate::indicators::counted::Counted;
 use crate::indicators::counts::{Counts, MonthOfBirths, MonthlyReturns};
+use crate::indicators::plan::PlanSource;
 use crate::indicators::targets::Targets;
-use crate::indicators::{DEFINITIONS, Indicator};
+use crate::indicators::{Indicator, evaluate_all};
 use crate::locale::{Bilingual, Language, Note, known_text, text};
-use crate::model::code::OfficeLevel;
-use crate::model::id::{OfficeCode, Position};
+use crate::model::id::OfficeCode;
 use crate::model::period::Period;
-use crate::model::time::Timestamp;
 use crate::registers::snapshot::Snapshot;
 use crate::statistics::rational::Rational;
 
@@ -35,19 +37,6 @@ pub const ACTIVITIES: [&str; 8] = [
     "relief_visit",
 ];
 
-/// The office that a report is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ReportedOffice {
-    /// Its 12 digits.
-    pub code: OfficeCode,
-    /// Its name.
-    pub name: Bilingual,
-    /// Its level.
-    pub level: OfficeLevel,
-    /// Offices below it that are counted with it.
-    pub offices_below: u64,
-}
-
 /// One counted figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Figure {
@@ -61,35 +50,35 @@ pub struct Figure {
     pub remark: Option<Bilingual>,
 }
 
+/// Births of one month.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedMonth {
+    /// The month.
+    pub month: Period,
+    /// Births that happened in it.
+    pub register: u64,
+    /// Births in the monthly returns; absent when no office sent one.
+    pub returned: Option<i128>,
+    /// What chance alone gives; absent where too few other months are over.
+    pub limits: Option<MonthLimits>,
+}
+
 /// Everything that is known of an office for a period, as of a position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct HalfYearReport {
     /// Name and version of this structure.
     pub format: &'static str,
-    /// The office.
-    pub office: ReportedOffice,
-    /// The period.
-    pub period: Period,
-    /// Its first day.
-    pub first_day: NaiveDate,
-    /// Its last day.
-    pub last_day: NaiveDate,
-    /// The last entry that is in it; absent when the ledger was empty.
-    pub position: Option<Position>,
-    /// When that entry was recorded.
-    pub recorded_at: Timestamp,
-    /// The log's origin.
-    pub origin: String,
-    /// Whether the ledger's clock is simulated.
-    pub simulated_clock: bool,
-    /// What a simulated clock means for the reader; absent on a measured one.
-    pub simulated_clock_note: Option<Bilingual>,
+    /// What it is about.
+    #[serde(flatten)]
+    pub head: Head,
+    /// Where the targets are from.
+    pub plan: PlanSource,
     /// Counts.
     pub figures: Vec<Figure>,
     /// Quantities of activities by kind.
     pub activities: Vec<Figure>,
     /// Births by month.
-    pub births_by_month: Vec<MonthOfBirths>,
+    pub births_by_month: Vec<ReportedMonth>,
     /// The monthly returns.
     pub monthly_returns: MonthlyReturns,
     /// Indicators with targets and verdicts.
@@ -109,44 +98,20 @@ impl HalfYearReport {
         period: Period,
         targets: &Targets,
     ) -> Result<Self, ReportError> {
-        let known = snapshot
-            .offices
-            .get(office)
-            .ok_or(ReportError::UnknownOffice(office))?;
+        let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
-        let indicators = DEFINITIONS
-            .iter()
-            .map(|definition| definition.evaluate(&counts, targets))
-            .collect::<Result<Vec<_>, _>>()?;
-        let all = snapshot.offices.all();
-        let within = all
-            .iter()
-            .filter(|other| snapshot.offices.is_within(other.code, office));
+        let indicators = evaluate_all(&counts, targets)?;
+        let births_by_month = months(&head, &counts.months);
+        let has_limits = births_by_month.iter().any(|month| month.limits.is_some());
+        let source = &targets.source;
         Ok(Self {
             format: "vitaledger-half-year/1",
-            office: ReportedOffice {
-                code: office,
-                name: Bilingual {
-                    en: known.name(false).to_owned(),
-                    zh: known.name(true).to_owned(),
-                },
-                level: known.level,
-                offices_below: (within.count() as u64).saturating_sub(1),
-            },
-            period,
-            first_day: period.first_day(),
-            last_day: period.last_day(),
-            position: snapshot.position(),
-            recorded_at: snapshot.recorded_at,
-            origin: snapshot.origin.clone(),
-            simulated_clock: snapshot.simulated_clock,
-            simulated_clock_note: snapshot
-                .simulated_clock
-                .then(|| Bilingual::of("simulated-clock", &[])),
+            plan: source.clone(),
             figures: figures(&counts),
             activities: activities(&counts),
-            notes: notes(snapshot, &counts, &indicators),
-            births_by_month: counts.months,
+            notes: notes(&head, &counts, &indicators, source, has_limits),
+            births_by_month,
+            head,
             monthly_returns: counts.returns,
             indicators,
         })
@@ -157,7 +122,18 @@ impl HalfYearReport {
     /// # Errors
     /// When a template cannot be filled.
     pub fn render(&self, format: Format, language: Language) -> Result<String, ReportError> {
-        render::render(self, format, language)
+        if format == Format::Json {
+            return Ok(serde_json::to_string_pretty(self)? + "\n");
+        }
+        Sheet::of(self).render(format, language)
+    }
+
+    /// Writes the report as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        Sheet::of(self).workbook(language)
     }
 
     /// The figure of that name.
@@ -174,38 +150,42 @@ impl HalfYearReport {
     }
 }
 
+/// Each month with the limits that the others give it.
+fn months(head: &Head, months: &[MonthOfBirths]) -> Vec<ReportedMonth> {
+    let births: Vec<_> = months.iter().map(|m| (m.month, m.register)).collect();
+    let limits = month_limits(&births, head.recorded_at.date());
+    months
+        .iter()
+        .zip(limits)
+        .map(|(month, limits)| ReportedMonth {
+            month: month.month,
+            register: month.register,
+            returned: month.returned,
+            limits: limits.map(MonthLimits::from),
+        })
+        .collect()
+}
+
 /// The counted figures, in the order of the report.
 #[must_use]
 pub fn figures(counts: &Counts) -> Vec<Figure> {
-    let figure = |id: &str, value: i128| Figure {
-        id: id.to_owned(),
-        title: Bilingual::of(&format!("figure-{id}"), &[]),
-        value,
-        remark: None,
-    };
-    let count = |id: &str, value: u64| figure(id, i128::from(value));
+    Counted::listed().map(|one| figure(counts, one)).collect()
+}
+
+/// One counted figure.
+#[must_use]
+pub fn figure(counts: &Counts, counted: Counted) -> Figure {
     let returns = &counts.returns;
     let received = (returns.received.to_string(), returns.expected.to_string());
-    vec![
-        count("households", counts.households),
-        figure("residents", counts.residents),
-        count("married_women_15_49", counts.married_women),
-        count("births", counts.births.total),
-        count("births_male", counts.births.boys),
-        count("births_female", counts.births.girls),
-        Figure {
-            remark: Some(Bilingual::of(
-                "returns-received",
-                &[("received", &received.0), ("expected", &received.1)],
-            )),
-            ..figure("births_in_returns", returns.births)
-        },
-        count("deaths", counts.deaths),
-        count("marriages", counts.marriages),
-        count("arrivals", counts.arrivals),
-        count("departures", counts.departures),
-        count("pregnancy_losses", counts.losses),
-    ]
+    Figure {
+        id: counted.id().to_owned(),
+        title: counted.title(),
+        value: counts.get(counted),
+        remark: counted.is_returned().then(|| {
+            let args = [("received", received.0.as_str()), ("expected", &received.1)];
+            Bilingual::of("returns-received", &args)
+        }),
+    }
 }
 
 /// The activities: those of [`ACTIVITIES`], then other kinds by name.
@@ -233,37 +213,47 @@ pub fn activities(counts: &Counts) -> Vec<Figure> {
         .collect()
 }
 
-fn notes(snapshot: &Snapshot, counts: &Counts, indicators: &[Indicator]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    if snapshot.recorded_at.date() < counts.period.last_day() {
-        notes.push(Note::dated("before_the_end", snapshot.recorded_at.date()));
-    }
+fn notes(
+    head: &Head,
+    counts: &Counts,
+    indicators: &[Indicator],
+    plan: &PlanSource,
+    has_limits: bool,
+) -> Vec<Note> {
+    let mut notes: Vec<Note> = head.before_the_end().into_iter().collect();
     notes.push(Note::new("counting", &[]));
     let returns = &counts.returns;
     let sent = returns.received > 0;
-    if sent && returns.births != i128::from(counts.births.total) {
+    let births = counts.count_of(Counted::Births);
+    if sent && returns.births != i128::from(births) {
         notes.push(Note::new(
             "returns_differ",
             &[
                 ("returned", &returns.births.to_string()),
-                ("register", &counts.births.total.to_string()),
+                ("register", &births.to_string()),
             ],
         ));
     }
-    let stated = counts.births.boys + counts.births.girls;
-    if stated < counts.births.total {
-        let missing = (counts.births.total - stated).to_string();
+    let of_sex = [Counted::BirthsMale, Counted::BirthsFemale];
+    let stated: u64 = of_sex.into_iter().map(|sex| counts.count_of(sex)).sum();
+    if stated < births {
+        let missing = (births - stated).to_string();
         notes.push(Note::new("sex_not_stated", &[("births", &missing)]));
     }
-    if counts.women_of_unknown_age > 0 {
-        let women = counts.women_of_unknown_age.to_string();
+    let women = counts.count_of(Counted::WomenOfUnknownAge);
+    if women > 0 {
+        let women = women.to_string();
         notes.push(Note::new("age_not_known", &[("women", &women)]));
     }
     notes.extend(sex_ratio_note(stated, indicators));
+    if has_limits {
+        notes.push(Note::new("control_limits", &[]));
+    }
     notes.push(annualised(counts));
     if indicators.iter().any(|indicator| indicator.within_chance) {
         notes.push(Note::new("within_chance", &[]));
     }
+    notes.push(plan.note());
     notes.push(Note::new("quoted", &[]));
     notes.push(Note::new("not_for_publication", &[]));
     notes
@@ -305,8 +295,11 @@ fn sex_ratio_note(births: u64, indicators: &[Indicator]) -> Option<Note> {
 fn annualised(counts: &Counts) -> Note {
     let months = counts.months.len().max(1);
     let factor = Rational::new(12, months as i128).map_or_else(String::new, |f| f.to_string());
-    let mean = Rational::new(counts.residents_first_day + counts.residents, 2)
-        .map_or_else(String::new, |mean| mean.to_text(1));
+    let mean = Rational::new(
+        counts.residents_first_day + counts.get(Counted::Residents),
+        2,
+    )
+    .map_or_else(String::new, |mean| mean.to_text(1));
     Note::new(
         "annualised",
         &[

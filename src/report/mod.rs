@@ -1,5 +1,5 @@
-//! Reports: the half-year summary of an office, its targets and what may be said of them; what
-//! became of a closed period's figures; statistical returns.
+//! Reports: the half-year summary of an office, its months, its plan beside reality and what may be
+//! said of them; what became of a closed period's figures; statistical returns.
 //!
 //! What comes in: a [`Snapshot`](crate::registers::snapshot::Snapshot), an office, a period and a
 //! table of targets. What goes out: a [`half_year::HalfYearReport`], and its text in two
@@ -9,15 +9,26 @@
 //! the position it is as of and whether the clock is simulated; too few cases are said to be too
 //! few; nothing here labels or ranks a person or a birth.
 
+pub mod chart;
 pub mod exchange;
 pub mod half_year;
+pub mod heading;
+pub mod monthly;
+pub mod page;
 pub mod periods;
+mod public;
 mod render;
 pub mod restatement;
 pub mod returns;
+pub mod sheet;
+pub mod suppression;
+pub mod targets;
+pub mod workbook;
 
 pub use half_year::HalfYearReport;
+pub use monthly::MonthlyReport;
 pub use render::Format;
+pub use targets::TargetsReport;
 
 use crate::indicators::IndicatorError;
 use crate::model::id::OfficeCode;
@@ -37,6 +48,9 @@ pub enum ReportError {
     /// A report that could not be written as JSON.
     #[error("the report could not be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// A report that a workbook cannot hold.
+    #[error("the report could not be written as a workbook: {0}")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
 }
 
 #[cfg(test)]

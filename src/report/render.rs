@@ -1,6 +1,6 @@
 //! Writing a report in a format and a language.
 //!
-//! What comes in: a report. What goes out: text for a terminal, Markdown, a page of HTML that
+//! What comes in: a sheet. What goes out: text for a terminal, Markdown, a page of HTML that
 //! needs nothing else, or JSON. What may fail: a template. What must stay true: all formats show
 //! the same numbers, taken from one [`View`]; whatever an office typed is escaped for the format
 //! and cannot steer a terminal.
@@ -12,11 +12,13 @@ use std::fmt::{self, Write};
 use askama::Template;
 
 use super::ReportError;
-use super::half_year::{Figure, HalfYearReport};
+use super::chart;
+use super::heading::{Head, one_line};
+use super::sheet::{Sheet, ShownFigure, ShownMonth, WITHHELD};
 use crate::indicators::Indicator;
 use crate::indicators::targets::{Target, Verdict};
 use crate::locale::columns::is_steering;
-use crate::locale::{Language, date_text, level_text, text};
+use crate::locale::{Language, text};
 use crate::statistics::rational::Rational;
 
 /// A format of a report.
@@ -54,25 +56,33 @@ impl Format {
     }
 }
 
-/// Writes the report.
+/// Writes a sheet.
 pub(super) fn render(
-    report: &HalfYearReport,
+    sheet: &Sheet,
     format: Format,
     language: Language,
 ) -> Result<String, ReportError> {
-    if format == Format::Json {
-        return Ok(serde_json::to_string_pretty(report)? + "\n");
-    }
-    let view = View::of(report, language);
+    let view = || View::of(sheet, language);
     let written = match format {
-        Format::Markdown => MarkdownPage { view }.render()?,
-        Format::Html => HtmlPage { view }.render()?,
-        Format::Text | Format::Json => plain::page(&view),
+        Format::Json => return Ok(serde_json::to_string_pretty(sheet)? + "\n"),
+        Format::Markdown => MarkdownPage { view: view() }.render()?,
+        Format::Html => HtmlPage { view: view() }.render()?,
+        Format::Text => plain::page(&view()),
     };
-    let mut harmless = written.replace(|c| c != '\n' && is_steering(c), "\u{fffd}");
-    harmless.truncate(harmless.trim_end().len());
-    harmless.push('\n');
-    Ok(harmless)
+    Ok(harmless_page(&written))
+}
+
+/// A page that steers no terminal and ends in one line break.
+pub(super) fn harmless_page(written: &str) -> String {
+    let mut page = harmless(written);
+    page.truncate(page.trim_end().len());
+    page.push('\n');
+    page
+}
+
+/// Text that steers no terminal and no direction of writing.
+pub(super) fn harmless(text: &str) -> String {
+    text.replace(|c| c != '\n' && is_steering(c), "\u{fffd}")
 }
 
 #[derive(Template)]
@@ -111,58 +121,48 @@ impl askama::filters::Escaper for MarkdownText {
 }
 
 /// A label and a value.
-struct Row {
-    label: String,
-    value: String,
+pub(super) struct Row {
+    pub(super) label: String,
+    pub(super) value: String,
     remark: String,
 }
 
-/// Births of one month, with the heights of its two bars.
+/// Births of one month.
 struct MonthRow {
     month: String,
     register: String,
     returned: String,
-    /// Left edge of the pair of bars.
-    x: u32,
-    register_height: u32,
-    returned_height: u32,
+    limits: String,
 }
 
 /// One indicator as it is shown.
-struct TargetRow {
-    title: String,
-    definition: String,
-    value: String,
-    basis: String,
-    interval: String,
-    target: String,
-    verdict: String,
+pub(super) struct TargetRow {
+    pub(super) title: String,
+    pub(super) definition: String,
+    pub(super) value: String,
+    pub(super) basis: String,
+    pub(super) interval: String,
+    pub(super) target: String,
+    pub(super) verdict: String,
     verdict_id: &'static str,
-    reason: String,
-    bar: Option<Bar>,
+    pub(super) reason: String,
+    /// The drawing of the value beside its target; empty where there is none.
+    pub(super) bar: String,
 }
 
-/// A drawing of a value beside its target, in units of which the target's limit is [`TARGET_X`].
-struct Bar {
-    value: u32,
-    from: u32,
-    to: u32,
-}
-
-impl Bar {
-    fn band(&self) -> u32 {
-        (self.to - self.from).max(2)
+impl TargetRow {
+    /// The verdict with its reason, in one cell.
+    pub(super) fn judgement(&self, language: Language) -> String {
+        match (self.verdict.as_str(), self.reason.as_str()) {
+            (only, "") | ("", only) => only.to_owned(),
+            (verdict, reason) => text(
+                language,
+                "judgement",
+                &[("verdict", verdict), ("reason", reason)],
+            ),
+        }
     }
 }
-
-/// Where the limit of a target stands in its drawing.
-const TARGET_X: i128 = 100;
-/// Where drawings of targets end.
-const BAR_END: u32 = 160;
-/// Height of the tallest bar of a month.
-const MONTH_HEIGHT: i128 = 80;
-/// Width of the place of one month.
-const MONTH_WIDTH: u32 = 56;
 
 /// Everything that a format shows, in one language.
 struct View {
@@ -173,32 +173,39 @@ struct View {
     figures: Vec<Row>,
     activities: Vec<Row>,
     months: Vec<MonthRow>,
+    /// The drawing of the months.
+    months_chart: String,
     targets: Vec<TargetRow>,
     notes: Vec<String>,
 }
 
 impl View {
-    fn of(report: &HalfYearReport, language: Language) -> Self {
-        let office = one_line(report.office.name.get(language));
-        let period = report.period.to_string();
-        let title = [("office", office.as_str()), ("period", period.as_str())];
-        let warning = report.simulated_clock_note.as_ref();
-        let warning = warning.map_or_else(String::new, |note| note.get(language).to_owned());
-        let rows = |figures: &[Figure]| figures.iter().map(|f| figure_row(f, language)).collect();
+    fn of(sheet: &Sheet, language: Language) -> Self {
+        let head = &sheet.head;
+        let rows = |figures: &[ShownFigure]| {
+            let rows = figures.iter().map(|figure| figure_row(figure, language));
+            rows.collect()
+        };
+        let months: Vec<_> = sheet
+            .births_by_month
+            .iter()
+            .map(|month| month_row(month, language))
+            .collect();
         Self {
             language,
-            title: text(language, "report-title", &title),
-            warning,
-            head: head(report, language),
-            figures: rows(&report.figures),
-            activities: rows(&report.activities),
-            months: months(report),
-            targets: report
+            title: head.title("report-title", language),
+            warning: head.warning(language),
+            head: head_rows(head, language),
+            figures: rows(&sheet.figures),
+            activities: rows(&sheet.activities),
+            months_chart: months_chart(&sheet.births_by_month, &months, language),
+            months,
+            targets: sheet
                 .indicators
                 .iter()
                 .map(|indicator| target_row(indicator, language))
                 .collect(),
-            notes: report
+            notes: sheet
                 .notes
                 .iter()
                 .map(|note| note.text.get(language).to_owned())
@@ -213,134 +220,97 @@ impl View {
 
     /// The verdict with its reason, in one cell.
     fn judgement(&self, row: &TargetRow) -> String {
-        match (row.verdict.as_str(), row.reason.as_str()) {
-            (only, "") | ("", only) => only.to_owned(),
-            (verdict, reason) => text(
-                self.language,
-                "judgement",
-                &[("verdict", verdict), ("reason", reason)],
-            ),
-        }
+        row.judgement(self.language)
     }
 
     fn tag(&self) -> &'static str {
         self.language.tag()
     }
-
-    fn months_width(&self) -> u32 {
-        u32::try_from(self.months.len()).unwrap_or(u32::MAX / MONTH_WIDTH) * MONTH_WIDTH
-    }
 }
 
-fn one_line(typed: &str) -> String {
-    typed.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn head(report: &HalfYearReport, language: Language) -> Vec<Row> {
-    let t = |key: &str, args: &[(&'static str, &str)]| text(language, key, args);
-    let days = [
-        ("from", date_text(language, report.first_day)),
-        ("to", date_text(language, report.last_day)),
-    ];
-    let position = report.position.map_or_else(
-        || t("no-entry", &[]),
-        |position| {
-            let position = position.to_string();
-            let at = report.recorded_at.to_string();
-            t("as-of-value", &[("position", &position), ("at", &at)])
-        },
-    );
-    let below = report.office.offices_below.to_string();
-    let level = level_text(language, report.office.level);
-    let office = [
-        ("name", one_line(report.office.name.get(language))),
-        ("code", report.office.code.to_string()),
-    ];
-    let office = t(
-        "office-value",
-        &[
-            (office[0].0, &office[0].1),
-            (office[1].0, &office[1].1),
-            ("level", level),
-            ("below", &below),
-        ],
-    );
-    let period = t(
-        "period-value",
-        &[
-            ("period", &report.period.to_string()),
-            (days[0].0, &days[0].1),
-            (days[1].0, &days[1].1),
-        ],
-    );
-    let row = |key, value| Row {
-        label: t(key, &[]),
+/// What the report is about, a line each.
+pub(super) fn head_rows(head: &Head, language: Language) -> Vec<Row> {
+    let row = |(label, value)| Row {
+        label,
         value,
         remark: String::new(),
     };
-    vec![
-        row("head-office", office),
-        row("head-period", period),
-        row("head-as-of", position),
-        row("head-origin", one_line(&report.origin)),
-    ]
+    head.lines(language).into_iter().map(row).collect()
 }
 
-fn figure_row(figure: &Figure, language: Language) -> Row {
+fn figure_row(figure: &ShownFigure, language: Language) -> Row {
     let remark = figure.remark.as_ref().map(|remark| remark.get(language));
     Row {
         label: one_line(figure.title.get(language)),
-        value: Rational::whole(figure.value).to_text(0),
+        value: count_text(figure.value),
         remark: remark.unwrap_or_default().to_owned(),
     }
 }
 
-fn months(report: &HalfYearReport) -> Vec<MonthRow> {
-    let months = &report.births_by_month;
-    let highest = months
-        .iter()
-        .map(|month| i128::from(month.register).max(month.returned.unwrap_or(0)))
-        .max()
-        .unwrap_or(0);
-    let height = |births: i128| {
-        let scale = Rational::new(MONTH_HEIGHT, highest.max(1));
-        scale.map_or(0, |scale| {
-            pixels(Rational::whole(births).times(scale), u32::MAX)
-        })
+/// A count, or the mark of one that is withheld.
+fn count_text(count: Option<i128>) -> String {
+    count.map_or_else(
+        || WITHHELD.to_owned(),
+        |count| Rational::whole(count).to_text(0),
+    )
+}
+
+fn month_row(month: &ShownMonth, language: Language) -> MonthRow {
+    let limits = month.limits.map(|limits| {
+        let (low, high) = (limits.low.to_string(), limits.high.to_string());
+        text(language, "range", &[("from", &low), ("to", &high)])
+    });
+    MonthRow {
+        month: month.month.to_string(),
+        register: count_text(month.register.map(i128::from)),
+        returned: month
+            .returned
+            .map_or_else(String::new, |births| Rational::whole(births).to_text(0)),
+        limits: limits.unwrap_or_default(),
+    }
+}
+
+fn months_chart(months: &[ShownMonth], rows: &[MonthRow], language: Language) -> String {
+    let told = rows.iter().map(|row| {
+        let args = [
+            ("month", row.month.as_str()),
+            ("register", &row.register),
+            ("limits", &row.limits),
+        ];
+        let key = if row.limits.is_empty() {
+            "chart-month"
+        } else {
+            "chart-month-limits"
+        };
+        text(language, key, &args)
+    });
+    let words = chart::Words {
+        title: &text(language, "section-months", &[]),
+        description: &told.collect::<Vec<_>>().join("; "),
+        withheld: WITHHELD,
     };
-    months
+    let drawn: Vec<_> = months
         .iter()
-        .zip(0..)
-        .map(|(month, i): (_, u32)| MonthRow {
-            month: month.month.to_string(),
-            register: Rational::whole(i128::from(month.register)).to_text(0),
-            returned: month
-                .returned
-                .map_or_else(String::new, |births| Rational::whole(births).to_text(0)),
-            x: i * MONTH_WIDTH,
-            register_height: height(i128::from(month.register)),
-            returned_height: height(month.returned.unwrap_or(0)),
+        .map(|month| chart::Month {
+            label: month.month.to_string(),
+            counted: month.register.map(i128::from),
+            returned: month.returned,
+            limits: month.limits.map(|l| (l.low.into(), l.high.into())),
         })
-        .collect()
+        .collect();
+    chart::months(words, &drawn)
 }
 
-/// Whole units of a drawing, from 0 to `end`.
-fn pixels(length: Option<Rational>, end: u32) -> u32 {
-    let length = length.filter(|l| *l > Rational::whole(0));
-    length.map_or(0, |l| l.to_decimal(0).parse().unwrap_or(end).min(end))
-}
-
-fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
+pub(super) fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
     let t = |key: &str, args: &[(&'static str, &str)]| text(language, key, args);
     let definition = indicator.definition_of();
-    let decimals = definition.map_or(2, |d| d.decimals);
     let (title, unit) = (indicator.title.get(language), t(indicator.unit.key(), &[]));
-    let value = match (&indicator.quoted, indicator.exact) {
+    let value = match (&indicator.quoted, &indicator.value) {
         (Some(quoted), _) => one_line(quoted),
-        (None, Some(exact)) => exact.to_text(decimals),
+        (None, Some(value)) => grouped(value),
         (None, None) => String::new(),
     };
-    let basis = indicator.numerator.zip(indicator.denominator);
+    let basis = indicator.numerator.map(|n| (n, indicator.denominator));
     let interval = indicator.interval.as_ref().map(|limits| {
         let open = t("no-limit", &[]);
         let high = limits.high.as_ref().unwrap_or(&open);
@@ -359,27 +329,30 @@ fn target_row(indicator: &Indicator, language: Language) -> TargetRow {
         None => String::new(),
     };
     let least = definition.map_or(0, |d| d.target_decimals);
+    let target = indicator
+        .target
+        .map_or_else(String::new, |target| target_text(target, least, language));
     TargetRow {
         title: t("title-with-unit", &[("title", title), ("unit", &unit)]),
         definition: indicator.definition.get(language).to_owned(),
-        value,
         basis: basis.map_or_else(String::new, |(n, d)| {
             // Only money has fractions above the line.
             let least = if n.denominator() == 1 { 0 } else { 2 };
-            format!("{} / {}", shortest(n, least), shortest(d, 0))
+            let below = d.map_or_else(|| "-".to_owned(), |d| shortest(d, 0));
+            format!("{} / {below}", shortest(n, least))
         }),
         interval: interval.unwrap_or_default(),
-        target: indicator
-            .target
-            .map_or_else(String::new, |target| target_text(target, least, language)),
+        bar: bar(indicator, &format!("{value}; {target}")).unwrap_or_default(),
+        value,
+        target,
         verdict,
         verdict_id,
         reason,
-        bar: bar(indicator),
     }
 }
 
-fn target_text(target: Target, least_decimals: u32, language: Language) -> String {
+/// A target in words, with at least so many decimals.
+pub(super) fn target_text(target: Target, least_decimals: u32, language: Language) -> String {
     let number = |limit| shortest(limit, least_decimals);
     match target {
         Target::AtMost { limit } => text(language, "at-most", &[("limit", &number(limit))]),
@@ -399,19 +372,27 @@ fn shortest(number: Rational, least: u32) -> String {
     number.to_text(decimals)
 }
 
+/// Decimal text with its thousands set apart.
+fn grouped(value: &str) -> String {
+    let decimals = value
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.len());
+    let number = Rational::of_decimal(value).zip(u32::try_from(decimals).ok());
+    number.map_or_else(|| value.to_owned(), |(n, decimals)| n.to_text(decimals))
+}
+
 /// A drawing only where a value is held against a target.
-fn bar(indicator: &Indicator) -> Option<Bar> {
+fn bar(indicator: &Indicator, title: &str) -> Option<String> {
     let judged = indicator.verdict != Some(Verdict::InsufficientData);
-    let (value, target) = (indicator.exact.filter(|_| judged)?, indicator.target?);
-    let (from, limit) = match target {
+    let value = indicator.value.as_deref().filter(|_| judged)?;
+    let target = match indicator.target? {
         Target::AtMost { limit } | Target::AtLeast { limit } => (limit, limit),
         Target::Between { from, to } => (from, to),
     };
-    let scale = Rational::whole(TARGET_X).over(limit)?;
-    let x = |length: Rational| pixels(length.times(scale), BAR_END);
-    Some(Bar {
-        value: x(value),
-        from: x(from),
-        to: x(limit),
-    })
+    let bar = chart::TargetBar {
+        title,
+        value: Rational::of_decimal(value)?,
+        target,
+    };
+    bar.draw()
 }

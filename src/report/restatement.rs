@@ -239,7 +239,7 @@ impl Step {
     }
 }
 
-/// A count that a step moved, under its name in [`Counts`], as `births.total`.
+/// A count that a step moved, under its name in [`Counts`], as `births`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CountMoved {
     /// Its name.

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::NaiveDate;
 use serde::Serialize;
 
-use crate::indicators::returned::{COUNTED, POPULATION, returned};
+use crate::indicators::counted::Counted;
+use crate::indicators::returned::{LINES, line_named, returned};
 use crate::model::code::{OfficeLevel, Source};
 use crate::model::fields::ReturnFields;
 use crate::model::id::{OfficeCode, Position};
@@ -147,12 +148,13 @@ impl Draft {
             .filter(|code| sheets.lines(*code, period).is_none())
             .collect();
         let form = form_of(&sheets, office);
-        let used = |name: &&&str| form.is_empty() || form.contains(**name);
-        let lines = COUNTED.iter().filter(used).filter_map(|name| {
+        let used = |name: &&str| form.is_empty() || form.contains(*name);
+        let names = LINES.iter().map(|(name, _)| *name).filter(used);
+        let lines = names.filter_map(|name| {
             let own_count = own.get(name).copied().unwrap_or_default();
             if sum_of.is_empty() {
                 return Some(DraftLine {
-                    indicator: (*name).to_owned(),
+                    indicator: name.to_owned(),
                     value: own_count,
                     own_count,
                     without: Vec::new(),
@@ -167,7 +169,7 @@ impl Draft {
                 .iter()
                 .any(|(_, value)| value.is_some())
                 .then(|| DraftLine {
-                    indicator: (*name).to_owned(),
+                    indicator: name.to_owned(),
                     value: values.iter().filter_map(|(_, value)| *value).sum(),
                     own_count,
                     without: values
@@ -342,9 +344,9 @@ impl<'a> Counter<'a> {
             .into_iter()
             .filter_map(|sent| self.compare(sent))
             .collect();
-        let place = |name: &str| COUNTED.iter().position(|known| *known == name);
+        let place = |name: &str| LINES.iter().position(|(known, _)| *known == name);
         lines.sort_by_key(|line| {
-            let known = place(&line.indicator).unwrap_or(COUNTED.len());
+            let known = place(&line.indicator).unwrap_or(LINES.len());
             (
                 line.period.last_day(),
                 line.period,
@@ -371,7 +373,7 @@ impl<'a> Counter<'a> {
             verdict: LineVerdict::Quoted,
             indicator,
         };
-        if COUNTED.contains(&line.indicator.as_str()) {
+        if line_named(&line.indicator).is_some() {
             line.counted = self.should_say(period, &line.indicator, line.day());
             line.now = self.count(period, None, &line.indicator);
             line.judge(whole(fields));
@@ -420,7 +422,8 @@ pub fn totals(lines: &[Line]) -> BTreeMap<String, Total> {
     let shortest = lines.iter().map(|line| line.period.months()).min();
     let mut totals: BTreeMap<String, Total> = BTreeMap::new();
     for line in lines {
-        let flow = line.verdict != LineVerdict::Quoted && line.indicator != POPULATION;
+        let stock = line_named(&line.indicator).is_none_or(Counted::is_stock);
+        let flow = line.verdict != LineVerdict::Quoted && !stock;
         if !flow || Some(line.period.months()) != shortest {
             continue;
         }

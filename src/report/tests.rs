@@ -1,7 +1,10 @@
 //! The figures that are known of the half-year sample, and what must not change them.
 
 pub(super) mod fixture;
+mod months;
 mod pages;
+mod plan;
+mod workbooks;
 
 use fixture::{COMMUNITY, Ledger, TOWNSHIP, day, half_year, office, period, registration};
 
@@ -11,7 +14,7 @@ use crate::indicators::IndicatorError;
 use crate::indicators::targets::Targets;
 use crate::indicators::targets::Verdict;
 use crate::locale::Language;
-use crate::model::code::{Flow, RegistrationKind, Sex, Source};
+use crate::model::code::{Flow, GestationBand, RegistrationKind, Sex, Source};
 use crate::model::fields::AnyFields;
 use crate::model::time::Timestamp;
 use crate::registers::snapshot::LossFacts;
@@ -258,6 +261,7 @@ fn losses_and_women_of_unknown_age() {
             office: office(of),
             occurred_on: day(on),
             reported_on: day(on),
+            gestation: GestationBand::Under22,
         };
         ledger
             .0
@@ -417,7 +421,7 @@ fn an_empty_ledger_divides_by_nothing() {
             report.indicators.iter().all(|i| i.interval.is_none()),
             "{when}"
         );
-        assert_eq!(report.position, None);
+        assert_eq!(report.head.position, None);
         for format in super::Format::ALL {
             for language in Language::ALL {
                 assert!(report.render(format, language).is_ok());

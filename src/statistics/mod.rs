@@ -15,6 +15,7 @@
 //! | [`intervals`] | which values does a count leave possible |
 //! | [`power`] | which effect would a sample of this size show |
 //! | [`conditional`] | one count against the others of its series |
+//! | [`control`] | within which limits chance alone keeps it |
 //! | [`runs`] | a figure repeated, or missing, too long |
 //! | [`dispersion`] | counts too even, or units too different |
 //! | [`drift`] | a series that slides, by cumulative sums |
@@ -32,6 +33,7 @@
 pub mod binomial;
 pub mod capture;
 pub mod conditional;
+pub mod control;
 pub mod dispersion;
 pub mod drift;
 mod fraction;

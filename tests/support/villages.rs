@@ -18,6 +18,7 @@ use vitaledger::app::reading::AsOf;
 use vitaledger::app::records::Values;
 use vitaledger::app::restatements::Restatement;
 use vitaledger::app::{App, AppError, InitOptions};
+use vitaledger::indicators::targets::Targets;
 use vitaledger::model::code::OfficeLevel;
 use vitaledger::model::id::{OfficeCode, Position};
 use vitaledger::model::office::OfficeFields;
@@ -163,7 +164,7 @@ impl Ledger {
         let size = self.size().await;
         let found = self
             .app
-            .restatement(office(of), period(when), close, size)
+            .restatement(office(of), period(when), close, size, &Targets::default())
             .await;
         found.unwrap()
     }

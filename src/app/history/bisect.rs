@@ -71,12 +71,12 @@ impl<'a> RuleCondition<'a> {
         office: Option<OfficeCode>,
         period: Option<Period>,
         until: u64,
+        targets: Targets,
     ) -> Result<Self, AppError> {
         let offices = app.offices(until).await?;
         let office = one_office(&offices, office)?;
         let registers = app.registers().await?;
         let player = Player::at(app, &registers, until, until).await?;
-        let targets = Targets::default();
         let period = period.unwrap_or_else(|| latest_year(&player));
         let tally = Tally::of(player.playback(), office, period, &targets);
         Ok(Self {

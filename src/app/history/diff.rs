@@ -40,6 +40,8 @@ pub struct DiffOptions {
     pub kind: Option<RecordKind>,
     /// The period that is counted; the years that the changes touch when there is none.
     pub period: Option<Period>,
+    /// What indicators are held against.
+    pub targets: Targets,
 }
 
 /// What the entries of a stretch say beside their rows.
@@ -101,7 +103,7 @@ impl App {
             .office
             .map_or_else(|| top_offices(&after), |o| vec![o]);
         let movements = self
-            .movements(&registers, [from, to], &tops, &periods)
+            .movements(&registers, [from, to], &tops, &periods, &options.targets)
             .await?;
         Ok(Difference {
             from: from_moment,
@@ -154,15 +156,15 @@ impl App {
         sizes: [u64; 2],
         offices: &[OfficeCode],
         periods: &[Period],
+        targets: &Targets,
     ) -> Result<Vec<Movement>, AppError> {
         if offices.is_empty() || periods.is_empty() {
             return Ok(Vec::new());
         }
         let [before, after] = self.both_snapshots(registers, sizes).await?;
-        let targets = Targets::default();
         let numbers = |snapshot: &Snapshot, office, period| {
-            let counts = Counts::of(snapshot, office, period, &targets);
-            Numbers::of(&counts, &targets).map_err(ReportError::from)
+            let counts = Counts::of(snapshot, office, period, targets);
+            Numbers::of(&counts, targets).map_err(ReportError::from)
         };
         let mut movements = Vec::new();
         for office in offices {

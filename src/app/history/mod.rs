@@ -10,12 +10,14 @@ mod bisect;
 mod blame;
 mod diff;
 mod player;
+mod query;
 mod replay;
 
 pub use crate::history::steps::ReplayStep;
 pub use bisect::{Bisection, Condition, Ends, Evaluation, RuleCondition, Turn, bisect, turns};
 pub use diff::DiffOptions;
 pub use player::Player;
+pub use query::QueryCondition;
 pub use replay::{Replay, ReplayOptions};
 
 use std::collections::HashMap;
@@ -35,17 +37,12 @@ use crate::registers::Registers;
 use crate::registers::snapshot::Snapshot;
 
 impl App {
-    /// Reads a moment: a position, an RFC 3339 time, or a date, which means its end.
+    /// How many entries there were at a moment that somebody wrote.
     ///
     /// # Errors
-    /// When the text is none of them, the position is beyond the end, or the store fails.
+    /// See [`AsOf::named`] and [`App::size_at`].
     pub async fn size_named(&self, text: &str) -> Result<u64, AppError> {
-        let as_of = AsOf::parse(text).ok_or_else(|| {
-            AppError::Usage(format!(
-                "{text} is neither a position nor a time; write 1234, 2014-06-30 or 2014-06-30T12:00:00+08:00"
-            ))
-        })?;
-        self.size_at(as_of).await
+        self.size_at(AsOf::named(text)?).await
     }
 
     /// A number of entries as a moment.

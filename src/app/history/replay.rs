@@ -30,6 +30,8 @@ pub struct ReplayOptions {
     /// Of which period; the calendar year in which most records of each step were reported when
     /// nothing is said, so that the numbers begin anew with the year.
     pub period: Option<Period>,
+    /// What indicators are held against.
+    pub targets: Targets,
 }
 
 /// A replay in progress.
@@ -74,7 +76,7 @@ impl<'a> Replay<'a> {
             office,
             name: name_of(&offices, office),
             period: options.period,
-            targets: Targets::default(),
+            targets: options.targets.clone(),
             from,
             to,
             steps: 0,

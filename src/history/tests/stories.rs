@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::history::playback::{Advance, SealedDates, needs_opening};
 use crate::model::cell::{Decimal, Fen, Slug};
-use crate::model::code::{Flow, MaritalStatus, OfficeLevel, RegistrationKind, Sex, Source};
+use crate::model::code::{
+    Flow, GestationBand, MaritalStatus, OfficeLevel, RegistrationKind, Sex, Source,
+};
 use crate::model::fields::{
     ActivityFields, AnyFields, BirthFields, DisbursementFields, PregnancyLossFields,
     RegistrationFields, ReturnFields,
@@ -388,6 +390,7 @@ impl Story {
                 office: code("990101100001"),
                 occurred_on: on + chrono::Duration::days(7_500),
                 reported_on: on + chrono::Duration::days(7_510),
+                gestation: GestationBand::ALL[on.day0() as usize % GestationBand::ALL.len()],
             });
             let versions: &mut BTreeMap<_, _> = self.sealed.losses.entry(id).or_default();
             versions.insert(position, facts);

@@ -1,6 +1,6 @@
 //! Figures for other systems: DHIS2, ADX, comma-separated values, Parquet.
 //!
-//! What comes in: reports of one position. What goes out: a [`DataSet`], one [`Line`] per office,
+//! What comes in: sheets of one position. What goes out: a [`DataSet`], one [`Line`] per office,
 //! period and element, and its bytes in a [`Form`]. What may fail: a file of names that is none;
 //! a set without a value, which neither format can hold. What must stay true: every line names
 //! one position for all; a figure that nothing can be said of is left out and never zero; what
@@ -19,8 +19,9 @@ mod tests;
 use chrono::NaiveDate;
 
 pub use self::names::Names;
-use super::half_year::HalfYearReport;
+use super::sheet::{Sheet, ShownFigure};
 use crate::indicators::Indicator;
+use crate::indicators::plan::PlanSource;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::time::Timestamp;
@@ -115,6 +116,8 @@ pub struct DataSet {
     pub recorded_at: Timestamp,
     /// Whether the ledger's clock is simulated.
     pub simulated_clock: bool,
+    /// What indicators are held against.
+    pub plan: PlanSource,
     /// The figures, by office and period.
     pub lines: Vec<Line>,
 }
@@ -131,16 +134,17 @@ pub struct Options {
 }
 
 impl DataSet {
-    /// The figures of reports; `None` when there is no report.
+    /// The figures of sheets; `None` when there is no sheet.
     #[must_use]
-    pub fn of(reports: &[HalfYearReport]) -> Option<Self> {
-        let first = reports.first()?;
+    pub fn of(sheets: &[Sheet]) -> Option<Self> {
+        let first = sheets.first()?;
         Some(Self {
-            origin: first.origin.clone(),
-            position: first.position,
-            recorded_at: first.recorded_at,
-            simulated_clock: first.simulated_clock,
-            lines: reports.iter().flat_map(lines).collect(),
+            origin: first.head.origin.clone(),
+            position: first.head.position,
+            recorded_at: first.head.recorded_at,
+            simulated_clock: first.head.simulated_clock,
+            plan: first.plan.clone(),
+            lines: sheets.iter().flat_map(lines).collect(),
         })
     }
 
@@ -213,10 +217,10 @@ impl Line {
     }
 }
 
-fn lines(report: &HalfYearReport) -> Vec<Line> {
+fn lines(sheet: &Sheet) -> Vec<Line> {
     let line = |element: &str| Line {
-        office: report.office.code,
-        period: report.period,
+        office: sheet.head.office.code,
+        period: sheet.head.period,
         element: element.to_owned(),
         value: None,
         numerator: None,
@@ -226,15 +230,18 @@ fn lines(report: &HalfYearReport) -> Vec<Line> {
         verdict: None,
         reason: None,
     };
-    let figures = report.figures.iter().map(|figure| Line {
-        value: Some(figure.value.to_string()),
-        ..line(&figure.id)
-    });
-    let activities = report.activities.iter().map(|figure| Line {
-        value: Some(figure.value.to_string()),
-        ..line(&format!("activity_{}", figure.id))
-    });
-    let rates = report.indicators.iter().map(|indicator| Line {
+    let counted = |figure: &ShownFigure, element: &str| Line {
+        value: figure.value.map(|value| value.to_string()),
+        reason: figure.withheld.then(|| "withheld".to_owned()),
+        ..line(element)
+    };
+    let figures = sheet
+        .figures
+        .iter()
+        .map(|figure| counted(figure, &figure.id));
+    let activities = sheet.activities.iter();
+    let activities = activities.map(|figure| counted(figure, &format!("activity_{}", figure.id)));
+    let rates = sheet.indicators.iter().map(|indicator| Line {
         value: value_of(indicator),
         numerator: indicator.numerator.map(|number| number.to_decimal(2)),
         denominator: indicator.denominator.map(|number| number.to_decimal(2)),

@@ -13,7 +13,7 @@ use parquet::arrow::ArrowWriter;
 use super::{DataSet, ExchangeError, Line};
 
 /// The columns, in order.
-pub(super) const COLUMNS: [&str; 15] = [
+pub(super) const COLUMNS: [&str; 16] = [
     "office",
     "period",
     "first_day",
@@ -27,6 +27,7 @@ pub(super) const COLUMNS: [&str; 15] = [
     "unit",
     "verdict",
     "reason",
+    "targets",
     "position",
     "origin",
 ];
@@ -36,6 +37,7 @@ pub(super) fn csv(set: &DataSet) -> Result<Vec<u8>, ExchangeError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(COLUMNS)?;
     let position = set.position.map(|position| position.to_string());
+    let plan = set.plan.word();
     for line in &set.lines {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         writer.write_record([
@@ -52,6 +54,7 @@ pub(super) fn csv(set: &DataSet) -> Result<Vec<u8>, ExchangeError> {
             text(&line.unit),
             text(&line.verdict),
             text(&line.reason),
+            plan.clone(),
             text(&position),
             set.origin.clone(),
         ])?;
@@ -94,6 +97,7 @@ pub(super) fn parquet(set: &DataSet) -> Result<Vec<u8>, ExchangeError> {
         texts(&|line| line.unit.clone()),
         texts(&|line| line.verdict.clone()),
         texts(&|line| line.reason.clone()),
+        texts(&|_| Some(set.plan.word())),
         Arc::new(UInt64Array::from(vec![set.position; lines.len()])),
         texts(&|_| Some(set.origin.clone())),
     ];

@@ -10,18 +10,20 @@ use quick_xml::{Reader, XmlVersion};
 
 use super::*;
 use crate::indicators::targets::Targets;
+use crate::report::HalfYearReport;
 use crate::report::tests::fixture::{COMMUNITY, TOWNSHIP, half_year, office, period};
 
 fn set_of(offices: &[&str], periods: &[&str]) -> DataSet {
     let ledger = half_year();
-    let mut reports = Vec::new();
+    let mut sheets = Vec::new();
     for of in offices {
         for when in periods {
             let (of, when, targets) = (office(of), period(when), Targets::default());
-            reports.push(HalfYearReport::build(&ledger.0, of, when, &targets).unwrap());
+            let report = HalfYearReport::build(&ledger.0, of, when, &targets).unwrap();
+            sheets.push(Sheet::of(&report));
         }
     }
-    DataSet::of(&reports).unwrap()
+    DataSet::of(&sheets).unwrap()
 }
 
 fn text(set: &DataSet, form: Form, options: &Options) -> String {

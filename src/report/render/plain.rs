@@ -57,6 +57,7 @@ fn months(view: &View) -> Vec<String> {
         view.t("column-month"),
         view.t("column-register"),
         view.t("column-returns"),
+        view.t("column-limits"),
     ]];
     for month in &view.months {
         let returned = if month.returned.is_empty() {
@@ -68,9 +69,11 @@ fn months(view: &View) -> Vec<String> {
             month.month.clone(),
             month.register.clone(),
             returned.to_owned(),
+            month.limits.clone(),
         ]);
     }
-    table(&cells, &[Side::Left, Side::Right, Side::Right])
+    let sides = [Side::Left, Side::Right, Side::Right, Side::Left];
+    table(&cells, &sides)
 }
 
 fn targets(view: &View) -> Vec<String> {

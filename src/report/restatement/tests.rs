@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::cell::{Decimal, Fen, Slug};
-use crate::model::code::{MaritalStatus, OfficeLevel, RegistrationKind, Sex, Source};
+use crate::model::code::{
+    GestationBand, MaritalStatus, OfficeLevel, RegistrationKind, Sex, Source,
+};
 use crate::model::fields::{
     ActivityFields, BirthFields, DisbursementFields, PregnancyLossFields, RegistrationFields,
     ReturnFields,
@@ -199,9 +201,10 @@ fn a_late_report_that_counts_nowhere_in_the_period_is_none() {
     };
     let moved = judge(&book, &start, &pinned);
     let births = [
-        "births.boys",
-        "births.timely",
-        "births.total",
+        "births",
+        "births_male",
+        "births_reported_within_30_days",
+        "births_reported_within_one_year",
         "months.2014-06.register",
     ];
     assert_eq!(named(&moved), [(5, births.to_vec())]);
@@ -232,7 +235,7 @@ fn a_correction_that_moves_a_birth_counts_for_both_offices_and_both_periods() {
         };
         let moved = judge(&book, &start, &pinned);
         let totals = moved.into_iter().flat_map(|(at, counts)| {
-            let own = counts.into_iter().filter(|one| one.count == "births.total");
+            let own = counts.into_iter().filter(|one| one.count == "births");
             own.map(move |one| (at, one.before, one.after))
         });
         totals.collect()
@@ -437,6 +440,7 @@ fn state(seeds: Seeds) -> State {
                 office: own,
                 occurred_on: on,
                 reported_on: reported,
+                gestation: GestationBand::ALL[usize::from(a) % GestationBand::ALL.len()],
             });
             state
         }

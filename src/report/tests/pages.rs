@@ -1,9 +1,10 @@
 //! The pages as they are read, and what an office could have typed into them.
 
-use super::fixture::{COMMUNITY, Ledger, half_year, office};
+use super::fixture::{COMMUNITY, Ledger, TOWNSHIP, half_year, office, period};
 use super::report;
+use crate::indicators::targets::Targets;
 use crate::locale::Language;
-use crate::report::Format;
+use crate::report::{Format, MonthlyReport, TargetsReport};
 
 fn page(ledger: &Ledger, format: Format, language: Language) -> String {
     report(ledger, COMMUNITY, "2014-H1")
@@ -21,6 +22,46 @@ fn pages_of_the_half_year() {
             }
             let name = format!("half_year_{}_{language}", format.as_str());
             insta::assert_snapshot!(name, page(&ledger, format, language));
+        }
+    }
+}
+
+/// A page of one of the other two reports.
+fn other_page(ledger: &Ledger, which: &str, format: Format, language: Language) -> String {
+    let (of, when) = (office(TOWNSHIP), period("2014-H1"));
+    let written = match which {
+        "monthly" => MonthlyReport::build(&ledger.0, of, when)
+            .unwrap()
+            .render(format, language),
+        _ => TargetsReport::build(&ledger.0, of, when, &Targets::default())
+            .unwrap()
+            .render(format, language),
+    };
+    written.unwrap()
+}
+
+#[test]
+fn pages_of_the_months_and_of_the_plan() {
+    let ledger = half_year();
+    for which in ["monthly", "targets"] {
+        for format in Format::ALL {
+            for language in Language::ALL {
+                if format == Format::Json && language == Language::Zh {
+                    continue;
+                }
+                let name = format!("{which}_{}_{language}", format.as_str());
+                let page = other_page(&ledger, which, format, language);
+                assert!(page.contains("2014-07-03T09:00:00.000000Z"), "{name}");
+                for part in [
+                    "column-", "section-", "note-", "short-", "item-", "gap-", "figure-",
+                ] {
+                    assert!(
+                        !page.contains(part) || format == Format::Json,
+                        "{name} {part}"
+                    );
+                }
+                insta::assert_snapshot!(name, page);
+            }
         }
     }
 }
@@ -80,6 +121,21 @@ fn names_cannot_break_out_of_their_place() {
     let json = page(&ledger, Format::Json, Language::En);
     let read: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(read["office"]["name"]["en"], name);
+    for which in ["monthly", "targets"] {
+        let html = other_page(&ledger, which, Format::Html, Language::En);
+        assert!(
+            !html.contains("<script")
+                && !html.contains("http://")
+                && !html.contains("https://")
+                && !html.contains("src=")
+        );
+        let markdown = other_page(&ledger, which, Format::Markdown, Language::En);
+        assert!(!markdown.contains("<script") && !markdown.contains("\n# y"));
+        let text = other_page(&ledger, which, Format::Text, Language::En);
+        for page in [&html, &markdown, &text] {
+            assert!(!page.contains('\u{1b}') && !page.contains('\u{202e}'));
+        }
+    }
 }
 
 #[test]
