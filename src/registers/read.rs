@@ -121,7 +121,7 @@ impl Registers {
         let stream = streams.remove(&record_id).unwrap_or_default();
         let known = stream.iter().filter(|stored| stored.position < self.size());
         known
-            .filter_map(|stored| row_of(stored).transpose())
+            .filter_map(|stored| row_of(stored.position, &stored.bytes).transpose())
             .collect()
     }
 
