@@ -140,7 +140,7 @@ fn what_is_published_holds_no_small_count() {
         let which = ["export", "indicators", "--office", "990101100001"];
         home.run(&[&which[..], &["--period", "2014-06"], more].concat())
             .ok()
-            .stdout
+            .out
     };
     assert!(
         lines(&[]).lines().any(|line| line.contains(",births,2,")),
@@ -163,7 +163,7 @@ fn what_is_published_holds_no_small_count() {
         "--threshold",
         "3",
     ])
-    .code(2);
+    .ends(2);
 }
 
 #[test]
