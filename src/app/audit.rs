@@ -287,7 +287,7 @@ impl App {
                 FindingStage::Unknown | FindingStage::Cleared | FindingStage::Unrepeatable
             ) {
                 settled.raised += 1;
-                requests.push(self.raise(audited, finding, id));
+                requests.push(Self::raise(audited, finding, id));
             } else {
                 settled.standing += 1;
             }
@@ -324,7 +324,7 @@ impl App {
         Ok(settled)
     }
 
-    fn raise(&self, audited: &Audited, finding: &Finding, id: Uuid) -> Request {
+    fn raise(audited: &Audited, finding: &Finding, id: Uuid) -> Request {
         let ids = audited.record_ids(finding);
         let records = NamedRecords::of(ids, |ids| {
             let leaves = ids

@@ -22,6 +22,7 @@ use crate::ledger::request::Receipt;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::slot::Slot;
+use crate::model::time::Timestamp;
 use crate::registers::views::finding::{FindingCase, Raised};
 
 /// The file of details, in the ledger's folder.
@@ -161,7 +162,7 @@ impl App {
             .moment(head.size)
             .await?
             .recorded_at
-            .map(|at| at.date());
+            .map(Timestamp::date);
         let mut lines = Vec::new();
         for case in self.views().await?.cases().await? {
             let Some(raised) = &case.raised else { continue };
@@ -208,11 +209,11 @@ impl App {
         let size = self.store().head().await?.size;
         let named = self.source_record_ids(&ids, size).await?;
         for line in lines {
-            let names = line.record_ids.iter().map(|id| {
+            let shown = line.record_ids.iter().map(|id| {
                 // An erased record has no number any more; its id says which it was.
                 named.get(id).cloned().unwrap_or_else(|| id.to_string())
             });
-            line.records = names.collect();
+            line.records = shown.collect();
         }
         Ok(())
     }

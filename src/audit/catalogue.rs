@@ -497,11 +497,10 @@ impl<'a> Head<'a> {
                 return Err(self.fault(line, format!("{other} is neither records nor office")));
             }
         };
-        let version = match self.must("version")? {
-            (line, text) => text
-                .parse()
-                .map_err(|_| self.fault(line, format!("{text} is no version; write 1")))?,
-        };
+        let (line, version) = self.must("version")?;
+        let version = version
+            .parse()
+            .map_err(|_| self.fault(line, format!("{version} is no version; write 1")))?;
         let subject = self.keys.get("subject").map_or("", |(_, text)| *text);
         let subject = subject
             .split(',')

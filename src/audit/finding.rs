@@ -50,7 +50,7 @@ pub struct Finding {
 /// What becomes of a row.
 pub enum Judged {
     /// A finding.
-    Finding(Finding),
+    Finding(Box<Finding>),
     /// Something to look at.
     Review,
     /// Too few data to say.
@@ -75,7 +75,7 @@ impl Finding {
             let number = row.number(name)?;
             Some((name.clone(), number.to_string()))
         });
-        Judged::Finding(Self {
+        Judged::Finding(Box::new(Self {
             rule: rule.id.clone(),
             rule_name: rule.name(),
             rule_version: rule.version,
@@ -92,7 +92,7 @@ impl Finding {
                 zh: filled(&rule.ask.zh, row),
             },
             about: rule.about,
-        })
+        }))
     }
 
     /// Its id in a ledger: of the rule and of the records that it speaks of, or of the office, the
@@ -115,7 +115,9 @@ impl Finding {
                     .filter_map(|at| record_id(*at))
                     .collect();
                 ids.sort_unstable();
-                ids.iter().for_each(|id| part(id.as_bytes()));
+                for id in ids {
+                    part(id.as_bytes());
+                }
             }
             About::Office => {
                 part(self.office.as_str().as_bytes());

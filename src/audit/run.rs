@@ -22,6 +22,7 @@ use super::catalogue::{Catalogue, Rule, RuleFault};
 use super::finding::Finding;
 use super::functions;
 use super::rows::{Found, found_in};
+use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::statistics::multiplicity::{Test, decide};
@@ -109,7 +110,7 @@ pub fn office_number(code: OfficeCode) -> i64 {
 fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> {
     let all = directory.all();
     let number = |code: Option<OfficeCode>| code.map(office_number);
-    let above = |code: OfficeCode, level: crate::model::code::OfficeLevel| {
+    let above = |code: OfficeCode, level: OfficeLevel| {
         let mut path = directory.path(code);
         path.find(|office| office.level == level)
             .map(|office| office.code)
@@ -118,7 +119,6 @@ fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> 
         let numbers = all.iter().map(|office| number(of(office.code)));
         Arc::new(numbers.collect::<Int64Array>())
     };
-    use crate::model::code::OfficeLevel::{County, Township};
     let levels: StringArray = all
         .iter()
         .map(|office| Some(office.level.as_str()))
@@ -138,8 +138,8 @@ fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> 
             column(&|code| Some(code)),
             Arc::new(levels),
             column(&parent),
-            column(&|code| above(code, Township)),
-            column(&|code| above(code, County)),
+            column(&|code| above(code, OfficeLevel::Township)),
+            column(&|code| above(code, OfficeLevel::County)),
         ],
     )?)
 }
@@ -263,7 +263,7 @@ fn conclude(run: &mut Run, all: Vec<(&Rule, Vec<Found>, Duration)>) {
             match Finding::of(rule, row, decision) {
                 super::finding::Judged::Finding(finding) => {
                     outcome.findings += 1;
-                    run.findings.push(finding);
+                    run.findings.push(*finding);
                 }
                 super::finding::Judged::Review => outcome.review += 1,
                 super::finding::Judged::Insufficient => outcome.insufficient += 1,

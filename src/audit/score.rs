@@ -123,8 +123,8 @@ pub fn score(truth: &[Truth], flagged: &[Flagged]) -> Score {
             if of_family || also.iter().any(|family| is_of(&flag.rule, family)) {
                 explained.insert(*index);
             }
-            let names = |key: &&str| flag.keys.contains(*key);
-            found |= of_family && (fault.need == "any" || keys.iter().all(names));
+            let is_named = |key: &&str| flag.keys.contains(*key);
+            found |= of_family && (fault.need == "any" || keys.iter().all(is_named));
         }
         let entry = (fault.family.clone(), fault.fault.clone());
         let recall = score.recall.entry(entry).or_default();

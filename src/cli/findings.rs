@@ -1,5 +1,7 @@
 //! `findings` and `finding`: what the audit asks of offices, and what people answer.
 
+use std::fmt::Write;
+
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 
@@ -133,7 +135,7 @@ fn row(line: &FindingLine, output: &Output) -> Vec<String> {
         .collect::<Vec<_>>()
         .join(" ");
     if line.records.len() > 3 {
-        records += &format!(" +{}", line.records.len() - 3);
+        let _ = write!(records, " +{}", line.records.len() - 3);
     }
     vec![
         line.id.to_string(),

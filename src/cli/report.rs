@@ -203,16 +203,13 @@ async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, 
     let period = period.unwrap_or_else(|| MonthlyReport::usual_period(&snapshot));
     let report = MonthlyReport::build(&snapshot, office, period)?;
     let (form, language) = (args.paper.form(output)?, output.locale());
-    match args.paper.publication(&snapshot) {
-        Some(publication) => {
-            let public = PublicMonths::of(&report, &publication);
-            let text = |format| public.render(format, language);
-            made(form, text, || public.workbook(language))
-        }
-        None => {
-            let text = |format| report.render(format, language);
-            made(form, text, || report.workbook(language))
-        }
+    if let Some(publication) = args.paper.publication(&snapshot) {
+        let public = PublicMonths::of(&report, &publication);
+        let text = |format| public.render(format, language);
+        made(form, text, || public.workbook(language))
+    } else {
+        let text = |format| report.render(format, language);
+        made(form, text, || report.workbook(language))
     }
 }
 
@@ -273,15 +270,12 @@ pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>,
     let (office, period) = (asked.office, asked.period);
     let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
     let language = output.locale();
-    match asked.public.smallest_shown() {
-        Some(smallest) => {
-            let sheet = Sheet::public(&report, &Publication::of(&snapshot, smallest));
-            let text = |format| sheet.render(format, language);
-            made(asked.form, text, || sheet.workbook(language))
-        }
-        None => {
-            let text = |format| report.render(format, language);
-            made(asked.form, text, || report.workbook(language))
-        }
+    if let Some(smallest) = asked.public.smallest_shown() {
+        let sheet = Sheet::public(&report, &Publication::of(&snapshot, smallest));
+        let text = |format| sheet.render(format, language);
+        made(asked.form, text, || sheet.workbook(language))
+    } else {
+        let text = |format| report.render(format, language);
+        made(asked.form, text, || report.workbook(language))
     }
 }

@@ -205,10 +205,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands at the end of what may be none"
+)]
 fn one(value: f64) -> Option<Vec<Numbers>> {
     Some(vec![vec![value]])
 }
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands at the end of what may be none"
+)]
 fn limits(interval: Interval) -> Option<Vec<Numbers>> {
     Some(vec![vec![interval.low, interval.high]])
 }

@@ -1,4 +1,4 @@
-//! Every function, asked in SQL, against values that SciPy 1.17 gave.
+//! Every function, asked in SQL, against values that `SciPy` 1.17 gave.
 
 use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
@@ -9,6 +9,7 @@ use super::{all, register};
 
 /// What an expression is; the run of zeros and the repeated figure by a Markov chain in Python,
 /// Jaro-Winkler as Winkler published it.
+#[expect(clippy::unreadable_literal, reason = "as SciPy prints them")]
 const VALUES: &[(&str, f64)] = &[
     (
         "share_above(52, 158, 24 / 365.25, 1.25)['p']",

@@ -280,6 +280,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     },
 ];
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands at the end of what may be none"
+)]
 fn one(numbers: Numbers) -> Option<Vec<Numbers>> {
     Some(vec![numbers])
 }
