@@ -94,11 +94,16 @@ fn start_tracing() {
         .try_init();
 }
 
-async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
-    let folder = match &arguments.command {
+/// The ledger's folder, or the exported one that is verified.
+fn folder_of(arguments: &Arguments) -> std::path::PathBuf {
+    match &arguments.command {
         Command::Verify(args) => args.folder.as_ref().unwrap_or(&arguments.dir).clone(),
         _ => arguments.dir.clone(),
-    };
+    }
+}
+
+async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
+    let folder = folder_of(&arguments);
     let store: Location = arguments.store.parse()?;
     let open = async || -> Result<App, AppError> {
         let mut app = App::open_at(&folder, &store).await?;

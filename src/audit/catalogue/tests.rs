@@ -1,3 +1,5 @@
+//! How rules are read, and what is said of those that are wrong.
+
 use super::*;
 
 fn folder_with(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -1,3 +1,5 @@
+//! Recall and precision by hand.
+
 use super::*;
 
 const TRUTH: &str = "fault,family,keys,need,also,must,note\n\
