@@ -1,9 +1,8 @@
 //! Walks through the history of a whole ledger, against what the reports count.
 //!
 //! What comes in: a ledger with an import, corrections, withdrawals, pregnancy losses, an erasure,
-//! an office that was moved, and money. What happens: it is replayed in steps, told apart between
-//! any two moments, searched for where conditions turned, and asked who set what. What must come
-//! out: at every moment the numbers of a report that is made for that moment alone.
+//! an office that was moved, and money. What happens: it is replayed, told apart between moments,
+//! searched for turns, and asked who set what. What must come out: always a report's numbers.
 #![expect(
     clippy::unwrap_used,
     reason = "a test stops at the first thing that is not as it should"
