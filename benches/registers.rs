@@ -5,6 +5,16 @@
 //! not measured against anything; with `--keep` it is left in the folder and found there again.
 //! DuckDB comes from PyPI, into a virtual environment of its own; where it cannot be had, the
 //! bench says so and goes on without it.
+
+#![allow(
+    clippy::doc_markdown,
+    clippy::float_cmp,
+    clippy::needless_pass_by_value,
+    clippy::redundant_closure_for_method_calls,
+    clippy::similar_names,
+    clippy::unnecessary_wraps,
+    reason = "a bench is read for its figures"
+)]
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
 #[path = "support/events.rs"]

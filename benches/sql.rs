@@ -4,6 +4,16 @@
 //! `cargo bench --bench sql -- [--births N] [--segments FOLDER]`. The registers are folded from
 //! invented entries first: one in forty corrects an earlier birth, one in a thousand withdraws one.
 //! With a folder they are kept there, and taken from there the next time.
+
+#![allow(
+    clippy::doc_markdown,
+    clippy::float_cmp,
+    clippy::needless_pass_by_value,
+    clippy::redundant_closure_for_method_calls,
+    clippy::similar_names,
+    clippy::unnecessary_wraps,
+    reason = "a bench is read for its figures"
+)]
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
 use std::collections::HashMap;

@@ -29,7 +29,7 @@
 //! | [`seal`] | [`seal::sealer`], then [`seal::merkle`]; whose signature counts: [`seal::roster`] |
 //! | [`registers`] | [`registers::Registers`]; in SQL: [`registers::sql::Session`] |
 //! | [`indicators`] | [`indicators::counted`], then [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
-//! | [`audit`] | [`audit::verify`], [`audit::exported`], [`audit::evidence`] |
+//! | [`audit`] | of the log: [`audit::verify`], [`audit::exported`], [`audit::evidence`]; of the figures: [`audit::catalogue`], [`audit::cases`], [`audit::run`] |
 //! | [`report`] | [`report::HalfYearReport`], [`report::MonthlyReport`], [`report::TargetsReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |
 //! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |

@@ -110,3 +110,80 @@ fn figures_go_out_in_the_formats_of_others() {
     let lines = export("csv", &[]).ok().out.lines().count();
     assert_eq!(rows(&home.path().join("figures.parquet")) + 1, lines);
 }
+
+#[test]
+fn what_is_published_holds_no_small_count() {
+    let home = home();
+    let report = |more: &[&str]| {
+        let which = ["report", "half-year", "--office", "990101100001"];
+        let when = ["--period", "2014-06", "--format", "json"];
+        home.run(&[&which[..], &when, more].concat())
+            .ok()
+            .out
+            .clone()
+    };
+    let births = |text: &str| {
+        let json: Value = serde_json::from_str(text).unwrap();
+        let figures = json["figures"].as_array().unwrap().clone();
+        figures
+            .into_iter()
+            .find(|figure| figure["id"] == "births")
+            .unwrap()
+    };
+    assert_eq!(births(&report(&[]))["value"], 2);
+    let shown = births(&report(&["--publish"]));
+    assert_eq!(
+        (&shown["value"], &shown["withheld"]),
+        (&Value::Null, &Value::Bool(true))
+    );
+    let lines = |more: &[&str]| {
+        let which = ["export", "indicators", "--office", "990101100001"];
+        home.run(&[&which[..], &["--period", "2014-06"], more].concat())
+            .ok()
+            .out
+    };
+    assert!(
+        lines(&[]).lines().any(|line| line.contains(",births,2,")),
+        "{}",
+        lines(&[])
+    );
+    let public = lines(&["--publish", "--threshold", "3"]);
+    assert!(
+        public
+            .lines()
+            .any(|line| line.contains(",births,,") && line.contains("withheld"))
+    );
+    home.run(&[
+        "report",
+        "half-year",
+        "--office",
+        "990101100001",
+        "--period",
+        "2014-06",
+        "--threshold",
+        "3",
+    ])
+    .ends(2);
+}
+
+#[test]
+fn a_workbook_is_a_new_file() {
+    let home = home();
+    let path = home.path().join("half-year.xlsx");
+    let args = [
+        "report",
+        "half-year",
+        "--office",
+        "990101100001",
+        "--period",
+        "2014-H1",
+        "--format",
+        "xlsx",
+        "--out",
+        path.to_str().unwrap(),
+    ];
+    home.run(&args).ok();
+    assert!(std::fs::read(&path).unwrap().starts_with(b"PK"));
+    // Nothing is overwritten.
+    home.run(&args).ends(1);
+}

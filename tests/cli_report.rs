@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 
 const OFFICE: &str = "990101100000";
 const PERIOD: [&str; 2] = ["--period", "2014-H1"];
+/// An indicator that the extract has all data for.
+const COVERAGE: &str = "preconception_check_coverage";
 
 /// A ledger with the extract of the half-year sample.
 fn home() -> Home {
@@ -110,28 +112,28 @@ fn targets_are_printed_edited_and_used_by_every_command() {
     let printed = home.run(&["report", "targets", "--print-file"]).ok().out;
     let mut plan: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(plan["crude_birth_rate_at_most"], "15.0");
-    plan["crude_birth_rate_at_most"] = "0".into();
+    // 8 of 9 checks were done.
+    plan["preconception_check_coverage_at_least"] = "90".into();
     let text = plan.to_string();
     home.write("plan.json", &text);
     let sha256 = hex::encode(Sha256::digest(text.as_bytes()));
 
     let default = report(&home, "targets", &["--json"]).ok().json();
     assert_eq!(default["plan"]["from"], "defaults");
-    assert_eq!(indicator(&default, "crude_birth_rate")["verdict"], "met");
+    assert_eq!(indicator(&default, COVERAGE)["verdict"], "met");
     let with_file = ["--json", "--targets", "plan.json"];
     for name in ["targets", "half-year"] {
         let judged = report(&home, name, &with_file).ok().json();
         assert_eq!(judged["plan"]["sha256"], sha256.as_str(), "{name}");
-        let rate = indicator(&judged, "crude_birth_rate");
+        let rate = indicator(&judged, COVERAGE);
         assert_eq!(rate["verdict"], "not_met", "{name}");
     }
     let judged = report(&home, "targets", &with_file).ok().json();
-    let gap = &indicator(&judged, "crude_birth_rate")["gap"];
-    let births = &indicator(&judged, "births")["value"];
-    assert_eq!(gap["amount"].to_string(), births.as_str().unwrap());
+    let gap = &indicator(&judged, COVERAGE)["gap"];
+    assert_eq!(gap["amount"], 1);
     assert_eq!(
         (&gap["direction"], &gap["needed"]),
-        (&"fewer".into(), &true.into())
+        (&"more".into(), &true.into())
     );
 
     // In the ledger's folder it holds without being named.
@@ -140,20 +142,17 @@ fn targets_are_printed_edited_and_used_by_every_command() {
     assert_eq!(held["plan"]["sha256"], sha256.as_str());
     let export = ["export", "indicators", "--office", OFFICE];
     let lines = home.run(&[&export[..], &PERIOD].concat()).ok().out;
-    let rate = lines.lines().find(|line| line.contains("crude_birth_rate"));
+    let rate = lines.lines().find(|line| line.contains(COVERAGE));
     let rate = rate.unwrap();
     assert!(rate.contains("not_met") && rate.contains(&sha256), "{rate}");
     let replay = ["replay", "--every", "month", "--json", "--office", OFFICE];
     let steps = home.run(&[&replay[..], &PERIOD].concat()).ok().out;
     let last: Value = serde_json::from_str(steps.lines().last().unwrap()).unwrap();
-    assert_eq!(indicator(&last, "crude_birth_rate")["verdict"], "not_met");
+    assert_eq!(indicator(&last, COVERAGE)["verdict"], "not_met");
     // A file that is named goes before it.
     home.write("mild.json", "{}");
     let mild = report(&home, "targets", &["--json", "--targets", "mild.json"]);
-    assert_eq!(
-        indicator(&mild.ok().json(), "crude_birth_rate")["verdict"],
-        "met"
-    );
+    assert_eq!(indicator(&mild.ok().json(), COVERAGE)["verdict"], "met");
 }
 
 #[test]

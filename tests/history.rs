@@ -1,9 +1,8 @@
 //! Walks through the history of a whole ledger, against what the reports count.
 //!
 //! What comes in: a ledger with an import, corrections, withdrawals, pregnancy losses, an erasure,
-//! an office that was moved, and money. What happens: it is replayed in steps, told apart between
-//! any two moments, searched for where conditions turned, and asked who set what. What must come
-//! out: at every moment the numbers of a report that is made for that moment alone.
+//! an office that was moved, and money. What happens: it is replayed, told apart between moments,
+//! searched for turns, and asked who set what. What must come out: always a report's numbers.
 #![expect(
     clippy::unwrap_used,
     reason = "a test stops at the first thing that is not as it should"
@@ -107,7 +106,7 @@ async fn make(folder: &Path) -> harness::Facts {
 }
 
 struct Scene {
-    _home: TempDir,
+    home: TempDir,
     app: App,
     facts: harness::Facts,
     size: u64,
@@ -120,7 +119,7 @@ async fn scene() -> Scene {
     let app = App::open(&folder).await.unwrap();
     let size = app.store().head().await.unwrap().size;
     Scene {
-        _home: home,
+        home,
         app,
         facts,
         size,
@@ -246,7 +245,7 @@ async fn every_record_with_an_entry_between_is_told_once() {
         app,
         facts,
         size,
-        _home,
+        home: _home,
     } = scene().await;
     let registers = app.registers().await.unwrap();
     for (from, to) in [(0, size), (size - 40, size), (size - 20, size - 5), (9, 9)] {
@@ -309,7 +308,10 @@ async fn every_record_with_an_entry_between_is_told_once() {
 #[tokio::test]
 async fn a_search_by_halves_finds_what_a_linear_scan_finds() {
     let Scene {
-        app, size, _home, ..
+        app,
+        size,
+        home: _home,
+        ..
     } = scene().await;
     let mut once = 0;
     for (text, of) in [
@@ -366,7 +368,10 @@ async fn a_search_by_halves_finds_what_a_linear_scan_finds() {
 #[tokio::test]
 async fn a_query_turns_where_the_same_rule_turns() {
     let Scene {
-        app, size, _home, ..
+        app,
+        size,
+        home: _home,
+        ..
     } = scene().await;
     for least in [1, 3] {
         let rule = Rule::parse(&format!("births >= {least}")).unwrap();
@@ -405,7 +410,7 @@ async fn a_query_turns_where_the_same_rule_turns() {
 #[tokio::test]
 async fn a_kept_checkpoint_is_a_moment() {
     let Scene {
-        app, size, _home, ..
+        app, size, home, ..
     } = scene().await;
     let notes = app.store().checkpoints().await.unwrap();
     assert!(notes.len() > 3, "{}", notes.len());
@@ -414,7 +419,7 @@ async fn a_kept_checkpoint_is_a_moment() {
         assert_eq!(app.size_at(moment).await.unwrap(), *covers);
     }
     // By its file, wherever a moment is written.
-    let file = _home.path().join("kept.note");
+    let file = home.path().join("kept.note");
     let (covers, note) = &notes[notes.len() / 2];
     std::fs::write(&file, note).unwrap();
     let named = file.to_str().unwrap();
@@ -439,7 +444,7 @@ async fn a_kept_checkpoint_is_a_moment() {
         error.to_string()
     };
     // Another log's.
-    let other = harness::init(&_home.path().join("other")).await;
+    let other = harness::init(&home.path().join("other")).await;
     let (_, foreign) = other.store().newest_checkpoint().await.unwrap().unwrap();
     let said = refused(&app, &foreign).await;
     assert!(said.contains("the kept checkpoint"), "{said}");
@@ -474,7 +479,10 @@ async fn a_checkpoint_beyond_the_end_says_that_the_end_is_lost() {
 #[tokio::test]
 async fn a_condition_that_turns_often_is_told_from_one_that_turns_once() {
     let Scene {
-        app, size, _home, ..
+        app,
+        size,
+        home: _home,
+        ..
     } = scene().await;
     let (asked, county) = (Some(period("2013")), Some(office(COUNTY)));
     let condition = async |text: &str| {
@@ -528,7 +536,7 @@ async fn each_field_names_the_entry_that_set_it() {
         app,
         facts,
         size,
-        _home,
+        home: _home,
     } = scene().await;
     let history = app.ledger.history(facts.corrected).await.unwrap().unwrap();
     let positions: Vec<u64> = history.positions().collect();

@@ -21,7 +21,7 @@ event = f"STRUCT(fields {struct})"
 payload = f'STRUCT("Recorded" {event}, "Corrected" {event}, "Voided" STRUCT(fields JSON))'
 
 connection = duckdb.connect()
-connection.execute("SET TimeZone = 'UTC'")
+connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 started = time.monotonic()
 connection.execute(
     f"""

@@ -105,6 +105,9 @@ pub enum AppError {
     /// The reading of a delivered file ended early.
     #[error("{0}; the rows after it were not read: mend the file and import it again")]
     Stopped(String),
+    /// A run of the audit has findings at or above the level that was asked.
+    #[error("there are {0} findings")]
+    Findings(u64),
     /// A file.
     #[error("failed to {doing} {path}: {source}")]
     File {
@@ -173,6 +176,7 @@ impl AppError {
             }
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
+            Self::Findings(_) => exit::FINDINGS,
             Self::RowsRefused { .. } | Self::Strict(_) | Self::Stopped(_) => exit::ROWS_REFUSED,
             Self::Unpublished => exit::UNAVAILABLE,
             Self::Store(error)

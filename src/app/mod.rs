@@ -5,10 +5,12 @@
 //! [`AppError`], which knows its exit code. What must stay true: whatever appends ends with a
 //! sealed log.
 
+pub mod audit;
 pub mod backup;
 pub mod erase;
 pub mod error;
 pub mod exchange;
+pub mod findings;
 pub mod history;
 pub mod home;
 pub mod importing;

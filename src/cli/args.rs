@@ -140,6 +140,29 @@ pub enum Command {
         #[command(subcommand)]
         report: super::report::Report,
     },
+    /// Run the rules of the audit, list them, hold a run against a known truth.
+    #[command(
+        after_help = "Examples:\n  vitaledger audit run\n  vitaledger audit run --as-of 2014-06-30 --office 990101100001 --fail-on fail\n  vitaledger audit score --truth faulty/truth.csv"
+    )]
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        audit: super::audit::Audit,
+    },
+    /// List what the audit found, and where each finding stands.
+    #[command(
+        after_help = "Examples:\n  vitaledger findings --office 990101100001 --rule PY1\n  vitaledger findings --state answered --csv\n  vitaledger findings --json      # one object a line\n\nThe numbers that sources gave records are sealed; that they were shown is an entry of its own."
+    )]
+    Findings(super::findings::Findings),
+    /// Ask, answer, confirm, dismiss or waive a finding.
+    #[command(
+        after_help = "Examples:\n  vitaledger finding ask 018f...\n  vitaledger finding answer 018f... --text 'the certificate says so'\n  vitaledger finding waive 018f... --until 2014-12-31 --reason 'the archive is being moved'"
+    )]
+    Finding {
+        /// What to do.
+        #[command(subcommand)]
+        step: super::findings::FindingCommand,
+    },
     /// Write registers or figures as files for other systems: Parquet, CSV, DHIS2, ADX.
     #[command(
         after_help = "Example:\n  vitaledger export indicators --office 990101000000 --period 2014S --format dhis2"

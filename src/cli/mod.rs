@@ -7,6 +7,7 @@
 //! with a purpose, and that is an entry of its own.
 
 mod args;
+mod audit;
 mod backup;
 mod bisect;
 mod blame;
@@ -14,6 +15,7 @@ mod demo;
 mod diff;
 mod erase;
 mod export;
+mod findings;
 mod history;
 mod importing;
 mod keys;
@@ -92,11 +94,16 @@ fn start_tracing() {
         .try_init();
 }
 
-async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
-    let folder = match &arguments.command {
+/// The ledger's folder, or the exported one that is verified.
+fn folder_of(arguments: &Arguments) -> std::path::PathBuf {
+    match &arguments.command {
         Command::Verify(args) => args.folder.as_ref().unwrap_or(&arguments.dir).clone(),
         _ => arguments.dir.clone(),
-    };
+    }
+}
+
+async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError> {
+    let folder = folder_of(&arguments);
     let store: Location = arguments.store.parse()?;
     let open = async || -> Result<App, AppError> {
         let mut app = App::open_at(&folder, &store).await?;
@@ -130,6 +137,9 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Show(args) => show::run(open().await?, &args, output).await,
         Command::Log(args) => log::run(open().await?, &args, output).await,
         Command::Registers(args) => registers::run(open().await?, &args, output).await,
+        Command::Audit { audit } => audit::run(append().await?, &audit, output).await,
+        Command::Findings(args) => findings::list(append().await?, &args, output).await,
+        Command::Finding { step } => findings::step(append().await?, step, output).await,
         Command::Sql(args) => sql::run(open().await?, &args, output).await,
         Command::History(asked) => history::run(open().await?, &asked, output).await,
         Command::Report { report } => report::run(open().await?, &report, output).await,

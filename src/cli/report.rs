@@ -18,7 +18,9 @@ use crate::model::period::Period;
 use crate::registers::snapshot::Snapshot;
 use crate::report::sheet::Sheet;
 use crate::report::suppression::{Publication, SMALLEST_SHOWN};
-use crate::report::{Format, HalfYearReport, MonthlyReport, ReportError, TargetsReport};
+use crate::report::{
+    Format, HalfYearReport, MonthlyReport, PublicMonths, ReportError, TargetsReport,
+};
 
 /// The reports.
 #[derive(Debug, Subcommand)]
@@ -64,18 +66,8 @@ pub struct HalfYear {
     /// 2014-H1, or any other period: 2014-06, 2014-Q2, 2014, 2014S.
     #[arg(long)]
     pub period: String,
-    /// A position, an RFC 3339 time, a date (its end), or the file of a checkpoint.
-    #[arg(long, value_name = "POSITION|TIME|FILE")]
-    pub as_of: Option<String>,
-    /// Its form.
-    #[arg(long, value_enum, default_value = "text")]
-    pub format: Form,
-    /// Where it goes; standard output when not given. Nothing is overwritten.
-    #[arg(short, long, visible_alias = "out", value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// For whom.
     #[command(flatten)]
-    pub public: Public,
+    paper: Paper,
     /// What indicators are held against.
     #[command(flatten)]
     pub plan: Plan,
@@ -105,19 +97,6 @@ impl Public {
     }
 }
 
-/// The form of a page of tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum PageForm {
-    /// For a terminal.
-    Text,
-    /// Markdown.
-    Markdown,
-    /// A page on its own.
-    Html,
-    /// JSON.
-    Json,
-}
-
 /// As of when, in which form, where to.
 #[derive(Debug, Args)]
 struct Paper {
@@ -126,10 +105,12 @@ struct Paper {
     as_of: Option<String>,
     /// Its form.
     #[arg(long, value_enum, default_value = "text")]
-    format: PageForm,
+    format: Form,
     /// Where it goes; standard output when not given. Nothing is overwritten.
     #[arg(short, long, visible_alias = "out", value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    public: Public,
 }
 
 impl Paper {
@@ -139,15 +120,38 @@ impl Paper {
         app.snapshot(&app.registers().await?, size).await
     }
 
-    const fn format(&self, output: &Output) -> Format {
-        match self.format {
-            _ if output.json => Format::Json,
-            PageForm::Text => Format::Text,
-            PageForm::Markdown => Format::Markdown,
-            PageForm::Html => Format::Html,
-            PageForm::Json => Format::Json,
-        }
+    /// What is published of a snapshot, if that is asked for.
+    fn publication(&self, snapshot: &Snapshot) -> Option<Publication> {
+        let smallest = self.public.smallest_shown();
+        smallest.map(|smallest| Publication::of(snapshot, smallest))
     }
+
+    /// The form that is asked for; a workbook is nothing for a terminal.
+    fn form(&self, output: &Output) -> Result<Form, AppError> {
+        let form = if output.json { Form::Json } else { self.format };
+        if form == Form::Xlsx && self.output.is_none() && std::io::stdout().is_terminal() {
+            return Err(AppError::Usage(
+                "a workbook is no text for a terminal; name a file with --output".to_owned(),
+            ));
+        }
+        Ok(form)
+    }
+}
+
+/// A report in its form: text, or a workbook.
+fn made(
+    form: Form,
+    text: impl FnOnce(Format) -> Result<String, ReportError>,
+    workbook: impl FnOnce() -> Result<Vec<u8>, ReportError>,
+) -> Result<Vec<u8>, AppError> {
+    let format = match form {
+        Form::Text => Format::Text,
+        Form::Markdown => Format::Markdown,
+        Form::Html => Format::Html,
+        Form::Json => Format::Json,
+        Form::Xlsx => return Ok(workbook()?),
+    };
+    Ok(text(format)?.into_bytes())
 }
 
 /// Arguments of `report monthly`.
@@ -184,7 +188,7 @@ pub struct PlanReport {
 /// Makes a report.
 pub async fn run(app: App, report: &Report, output: &Output) -> Result<(), AppError> {
     let (made, path) = match report {
-        Report::HalfYear(args) => (half_year(&app, args, output).await, &args.output),
+        Report::HalfYear(args) => (half_year(&app, args, output).await, &args.paper.output),
         Report::Monthly(args) => (monthly(&app, args, output).await, &args.paper.output),
         Report::Targets(args) => (targets(&app, args, output).await, &args.paper.output),
     };
@@ -198,8 +202,15 @@ async fn monthly(app: &App, args: &Monthly, output: &Output) -> Result<Vec<u8>, 
     let snapshot = args.paper.snapshot(app).await?;
     let period = period.unwrap_or_else(|| MonthlyReport::usual_period(&snapshot));
     let report = MonthlyReport::build(&snapshot, office, period)?;
-    let page = report.render(args.paper.format(output), output.locale())?;
-    Ok(page.into_bytes())
+    let (form, language) = (args.paper.form(output)?, output.locale());
+    if let Some(publication) = args.paper.publication(&snapshot) {
+        let public = PublicMonths::of(&report, &publication);
+        let text = |format| public.render(format, language);
+        made(form, text, || public.workbook(language))
+    } else {
+        let text = |format| report.render(format, language);
+        made(form, text, || report.workbook(language))
+    }
 }
 
 async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8>, AppError> {
@@ -210,9 +221,11 @@ async fn targets(app: &App, args: &PlanReport, output: &Output) -> Result<Vec<u8
     };
     let (office, period) = (office_code(office)?, period_of(period)?);
     let snapshot = args.paper.snapshot(app).await?;
-    let report = TargetsReport::build(&snapshot, office, period, &targets)?;
-    let page = report.render(args.paper.format(output), output.locale())?;
-    Ok(page.into_bytes())
+    let publication = args.paper.publication(&snapshot);
+    let report = TargetsReport::build(&snapshot, office, period, &targets, publication.as_ref())?;
+    let (form, language) = (args.paper.form(output)?, output.locale());
+    let text = |format| report.render(format, language);
+    made(form, text, || report.workbook(language))
 }
 
 /// Writes a report to a new file, or to standard output.
@@ -226,19 +239,13 @@ fn hand_out(made: &[u8], path: Option<&Path>, output: &Output) -> Result<(), App
 async fn half_year(app: &App, args: &HalfYear, output: &Output) -> Result<Vec<u8>, AppError> {
     let office = office_code(&args.office)?;
     let period = period_of(&args.period)?;
-    let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let form = if output.json { Form::Json } else { args.format };
-    if form == Form::Xlsx && args.output.is_none() && std::io::stdout().is_terminal() {
-        return Err(AppError::Usage(
-            "a workbook is no text for a terminal; name a file with --output".to_owned(),
-        ));
-    }
+    let size = app.size_at(as_of(args.paper.as_of.as_deref())?).await?;
     let asked = Asked {
         office,
         period,
         size,
-        form,
-        public: args.public,
+        form: args.paper.form(output)?,
+        public: args.paper.public,
         targets: args.plan.read(app)?,
     };
     render(app, asked, output).await
@@ -262,21 +269,13 @@ pub async fn render(app: &App, asked: Asked, output: &Output) -> Result<Vec<u8>,
     let snapshot = app.snapshot(&registers, asked.size).await?;
     let (office, period) = (asked.office, asked.period);
     let report = HalfYearReport::build(&snapshot, office, period, &asked.targets)?;
-    let format = match asked.form {
-        Form::Text => Some(Format::Text),
-        Form::Markdown => Some(Format::Markdown),
-        Form::Html => Some(Format::Html),
-        Form::Json => Some(Format::Json),
-        Form::Xlsx => None,
-    };
     let language = output.locale();
-    let public = asked.public.smallest_shown();
-    let public = public.map(|smallest| Publication::of(&snapshot, smallest));
-    let public = public.map(|publication| Sheet::public(&report, &publication));
-    Ok(match (public, format) {
-        (Some(sheet), Some(format)) => sheet.render(format, language)?.into_bytes(),
-        (Some(sheet), None) => sheet.workbook(language)?,
-        (None, Some(format)) => report.render(format, language)?.into_bytes(),
-        (None, None) => report.workbook(language)?,
-    })
+    if let Some(smallest) = asked.public.smallest_shown() {
+        let sheet = Sheet::public(&report, &Publication::of(&snapshot, smallest));
+        let text = |format| sheet.render(format, language);
+        made(asked.form, text, || sheet.workbook(language))
+    } else {
+        let text = |format| report.render(format, language);
+        made(asked.form, text, || report.workbook(language))
+    }
 }

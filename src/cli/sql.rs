@@ -91,7 +91,9 @@ fn list(tables: &[TableInfo], output: &Output) {
     }
     if !output.json {
         let lines = table(&cells, &[Side::Left; 4]);
-        lines.iter().for_each(|line| output.data(line));
+        for line in &lines {
+            output.data(line);
+        }
     }
 }
 
@@ -151,9 +153,9 @@ async fn print(
     for cell in cells.iter_mut().flatten() {
         *cell = harmless(cell);
     }
-    table(&cells, &sides)
-        .iter()
-        .for_each(|line| output.data(line));
+    for line in table(&cells, &sides) {
+        output.data(&line);
+    }
     let (count, size) = (cells.len() - 1, session.size());
     if is_cut {
         output.say(

@@ -135,6 +135,7 @@ pub struct LedgerKeys {
     contents: Prf,
     rows: Prf,
     tokens: [Prf; 5],
+    cases: Prf,
 }
 
 impl LedgerKeys {
@@ -148,7 +149,14 @@ impl LedgerKeys {
             rows: Prf::derive(key, "vault-row"),
             tokens: ["person", "household", "certificate", "account", "place"]
                 .map(|purpose| Prf::derive(key, &format!("token/{purpose}"))),
+            cases: Prf::derive(key, "audit-case"),
         }
+    }
+
+    /// Makes the codes by which a run of the audit compares sealed values; they are kept nowhere.
+    #[must_use]
+    pub const fn cases(&self) -> &Prf {
+        &self.cases
     }
 
     /// The id of a record: UUIDv8 of (kind, source, source's number).

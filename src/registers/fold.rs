@@ -7,8 +7,8 @@
 //! catching up again goes on where it stopped; and also when the caller stops waiting, so what is
 //! being written is still read from memory.
 //!
-//! Three things go on at the same time: the store reads a batch, the one before it is taken in,
-//! and the segment before that is written; never more than one of each.
+//! Four things go on at the same time: the store reads a batch, the one before it is taken in and
+//! hashed, and the segment before that is written; never more than one of each.
 
 use std::sync::Arc;
 
@@ -29,10 +29,10 @@ use crate::model::id::Position;
 use crate::model::schema::RecordKind;
 use crate::model::time::Timestamp;
 use crate::seal::merkle::{Hash, leaf_hash};
-use crate::store::{Store, StoreError, StoredEntry};
+use crate::store::{Packed, Store, StoreError};
 
-/// Entries asked of the store at once: some 6 MB.
-const BATCH_ENTRIES: u64 = 4096;
+/// Entries asked of the store at once: some 3 MB, of which processors keep copies near.
+const BATCH_ENTRIES: u64 = 2048;
 
 /// What catching up did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,16 +115,25 @@ pub(super) struct Tail {
     unresolved: Vec<Follower>,
 }
 
-/// The row of an entry, read the careful way.
-pub(super) fn row_of(stored: &StoredEntry) -> Result<Option<RegisterRow>> {
-    let position = stored.position;
-    let entry =
-        Entry::parse(&stored.bytes).map_err(|source| RegisterError::Entry { position, source })?;
+/// The row of the entry at a position, read the careful way.
+pub(super) fn row_of(position: Position, bytes: &[u8]) -> Result<Option<RegisterRow>> {
+    let read = Entry::parse(bytes);
+    let entry = read.map_err(|source| RegisterError::Entry { position, source })?;
     if entry.position != position {
         let found = entry.position;
         return Err(RegisterError::Order { position, found });
     }
     Ok(RegisterRow::of(&entry)?)
+}
+
+/// Adds entries to a digest, each preceded by its length.
+fn hash_entries<'a>(hash: &mut Sha256, entries: impl Iterator<Item = (Position, &'a [u8])>) {
+    for (_, bytes) in entries {
+        // An entry has at most 65,535 bytes.
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        hash.update(length.to_be_bytes());
+        hash.update(bytes);
+    }
 }
 
 impl Tail {
@@ -172,27 +181,23 @@ impl Tail {
         leaf_hash(&self.last_entry)
     }
 
-    /// Takes the next entry, or leaves everything as it is.
-    fn push(&mut self, stored: &StoredEntry) -> Result<()> {
+    /// Takes the next entry, or leaves everything as it is. Its digest is not taken here.
+    fn push(&mut self, stored: Position, bytes: &[u8]) -> Result<()> {
         let position = self.next;
         let wrong = |found| RegisterError::Order { position, found };
-        if stored.position != position {
-            return Err(wrong(stored.position));
+        if stored != position {
+            return Err(wrong(stored));
         }
-        if let Some(row) = scan(&stored.bytes) {
+        if let Some(row) = scan(bytes) {
             if row.position != position {
                 return Err(wrong(row.position));
             }
             self.columns[row.kind as usize].growing.push_cells(&row)?;
             self.note(row.record_id, row.version, row.change);
-        } else if let Some(row) = row_of(stored)? {
+        } else if let Some(row) = row_of(position, bytes)? {
             self.columns[row.kind() as usize].growing.push(&row)?;
             self.note(row.record_id, row.version, row.change);
         }
-        // An entry has at most 65,535 bytes.
-        let length = u32::try_from(stored.bytes.len()).unwrap_or(u32::MAX);
-        self.entries.update(length.to_be_bytes());
-        self.entries.update(&stored.bytes);
         self.next += 1;
         Ok(())
     }
@@ -210,16 +215,27 @@ impl Tail {
         }
     }
 
-    /// Takes the entries of a batch, up to the first that cannot be taken.
-    fn take(&mut self, entries: &[StoredEntry]) -> Result<()> {
-        let mut last = None;
-        let taken = entries.iter().try_for_each(|entry| {
-            self.push(entry)?;
-            last = Some(entry);
-            Ok(())
+    /// Takes the entries of a batch, up to the first that cannot be taken. They are hashed beside.
+    fn take(&mut self, entries: &Packed) -> Result<()> {
+        let before = self.next;
+        let mut hash = self.entries.clone();
+        let (taken, hashed) = std::thread::scope(|scope| {
+            let hashing = scope.spawn(|| {
+                hash_entries(&mut hash, entries.iter());
+            });
+            let taken = entries
+                .iter()
+                .try_for_each(|(position, bytes)| self.push(position, bytes));
+            (taken, hashing.join())
         });
-        if let Some(last) = last {
-            self.last_entry.clone_from(&last.bytes);
+        let count = usize::try_from(self.next - before).unwrap_or(usize::MAX);
+        if count == entries.len() && hashed.is_ok() {
+            self.entries = hash;
+        } else {
+            hash_entries(&mut self.entries, entries.iter().take(count));
+        }
+        if let Some((_, last)) = entries.iter().take(count).last() {
+            last.clone_into(&mut self.last_entry);
         }
         taken
     }
@@ -268,7 +284,7 @@ impl Tail {
         let mut tail = Self::at(first);
         while tail.next < until {
             let limit = BATCH_ENTRIES.min(until - tail.next);
-            let entries = store.entries(tail.next, limit).await?;
+            let entries = store.packed(tail.next, limit).await?;
             if entries.is_empty() {
                 let position = tail.next;
                 return Err(RegisterError::Missing { position });
@@ -283,7 +299,7 @@ impl Tail {
 /// A batch that the store reads while the one before it is taken in.
 pub(super) struct Reading {
     from: Position,
-    batch: JoinHandle<std::result::Result<Vec<StoredEntry>, StoreError>>,
+    batch: JoinHandle<std::result::Result<Packed, StoreError>>,
 }
 
 /// A full tail that is being written.
@@ -360,7 +376,7 @@ impl Registers {
             }
             _ => {
                 let limit = self.batch_limit(from, size);
-                self.store.entries(from, limit).await?
+                self.store.packed(from, limit).await?
             }
         };
         if entries.is_empty() {
@@ -370,7 +386,7 @@ impl Registers {
         let is_found = self.ahead.contains_key(&(from / self.segment_events));
         if from < size && !is_found {
             let (store, limit) = (Arc::clone(&self.store), self.batch_limit(from, size));
-            let batch = tokio::spawn(async move { store.entries(from, limit).await });
+            let batch = tokio::spawn(async move { store.packed(from, limit).await });
             self.reading = Some(Reading { from, batch });
         }
         self.tail.take(&entries)?;

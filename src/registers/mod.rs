@@ -124,8 +124,8 @@ pub enum RegisterError {
     /// A manifest does not become text.
     #[error("failed to write a manifest: {0}")]
     Manifest(serde_json::Error),
-    /// The thread that wrote a segment did not finish.
-    #[error("writing a segment was interrupted")]
+    /// A thread that read entries, or read or wrote a segment, did not finish.
+    #[error("reading or writing the registers was interrupted")]
     Interrupted,
     /// Two rebuilds at a time would each take the other's folder.
     #[error("the registers are being rebuilt by another process; wait until that has ended")]

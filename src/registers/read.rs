@@ -6,7 +6,7 @@
 //! influence on what is given. These functions read files and compute; call them where a thread
 //! may block.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use arrow_array::RecordBatch;
@@ -87,6 +87,30 @@ impl Registers {
         RecordKind::ALL.into_iter().map(rows_of).collect()
     }
 
+    /// Positions of the rows that a later row below `size` supersedes.
+    ///
+    /// # Errors
+    /// When `size` is beyond [`Registers::size`].
+    pub fn superseded(&self, size: u64) -> Result<HashSet<Position>> {
+        self.check_known(size)?;
+        let steps = self.succession.between(0, size).iter();
+        Ok(steps.filter_map(|step| step.before).collect())
+    }
+
+    /// The current rows of a kind that are not the first of their record, in order of position.
+    ///
+    /// # Errors
+    /// When `size` is beyond [`Registers::size`], or a segment cannot be read.
+    pub fn corrected(&self, kind: RecordKind, size: u64) -> Result<Vec<RegisterRow>> {
+        self.check_known(size)?;
+        let steps = self.succession.between(0, size).iter();
+        let positions = steps.filter(|step| !step.void).map(|step| step.position);
+        let positions: Vec<Position> = positions.collect();
+        let holding = self.succession.holding(&positions, size).into_iter();
+        let holding: Vec<Position> = holding.map(|index| positions[index]).collect();
+        self.at_positions(kind, &holding)
+    }
+
     /// Every row of a record, in order; none when there is no such record. They are made from the
     /// entries of its stream, which the store finds by an index.
     ///
@@ -97,7 +121,7 @@ impl Registers {
         let stream = streams.remove(&record_id).unwrap_or_default();
         let known = stream.iter().filter(|stored| stored.position < self.size());
         known
-            .filter_map(|stored| row_of(stored).transpose())
+            .filter_map(|stored| row_of(stored.position, &stored.bytes).transpose())
             .collect()
     }
 

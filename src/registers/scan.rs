@@ -39,30 +39,30 @@ pub(super) fn scan(bytes: &[u8]) -> Option<RowCells<'_>> {
     }
     let text = std::str::from_utf8(bytes).ok()?;
     let mut at = Scanner { text, at: 0 };
-    at.literal("{\"aggregate_id\":\"")?;
+    at.literal(b"{\"aggregate_id\":\"")?;
     let record_id = at.uuid()?;
-    at.literal("\",\"aggregate_type\":\"")?;
+    at.literal(b"\",\"aggregate_type\":\"")?;
     let kind = RecordKind::of_type(at.text()?)?;
-    at.literal(",\"event_id\":\"")?;
+    at.literal(b",\"event_id\":\"")?;
     let event_id = at.uuid()?;
-    at.literal("\",\"event_type\":\"")?;
+    at.literal(b"\",\"event_type\":\"")?;
     at.text()?;
-    at.literal(",\"event_version\":\"")?;
+    at.literal(b",\"event_version\":\"")?;
     at.text()?;
-    at.literal(",\"format\":1,\"metadata\":")?;
+    at.literal(b",\"format\":1,\"metadata\":")?;
     at.map(|at, _| {
-        at.literal("\"")?;
+        at.literal(b"\"")?;
         at.text().map(drop)
     })?;
-    at.literal(",\"payload\":{\"")?;
+    at.literal(b",\"payload\":{\"")?;
     let (change, fields) = at.event(kind)?;
-    at.literal("},\"position\":")?;
+    at.literal(b"},\"position\":")?;
     let position = at.number()?;
-    at.literal(",\"recorded_at\":\"")?;
+    at.literal(b",\"recorded_at\":\"")?;
     let recorded_at = Timestamp::parse_canonical(at.text()?)?;
-    at.literal(",\"sequence\":")?;
+    at.literal(b",\"sequence\":")?;
     let version = at.number()?;
-    at.literal("}")?;
+    at.literal(b"}")?;
     (at.at == text.len()).then_some(RowCells {
         kind,
         record_id,
@@ -88,9 +88,9 @@ impl<'a> Scanner<'a> {
         &self.text.as_bytes()[self.at..]
     }
 
-    fn literal(&mut self, expected: &str) -> Option<()> {
-        self.rest().starts_with(expected.as_bytes()).then(|| {
-            self.at += expected.len();
+    fn literal<const N: usize>(&mut self, expected: &[u8; N]) -> Option<()> {
+        (self.rest().first_chunk::<N>() == Some(expected)).then(|| {
+            self.at += N;
         })
     }
 
@@ -126,7 +126,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn integer(&mut self) -> Option<i64> {
-        if self.literal("-").is_none() {
+        if self.literal(b"-").is_none() {
             return i64::try_from(self.number()?).ok();
         }
         // JSON readers take -0 for a fraction.
@@ -152,17 +152,17 @@ impl<'a> Scanner<'a> {
 
     /// An object; `value` reads a value and is told its name.
     fn map(&mut self, mut value: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
-        self.literal("{")?;
-        if self.literal("}").is_some() {
+        self.literal(b"{")?;
+        if self.literal(b"}").is_some() {
             return Some(());
         }
         loop {
-            self.literal("\"")?;
+            self.literal(b"\"")?;
             let name = self.text()?;
-            self.literal(":")?;
+            self.literal(b":")?;
             value(self, name)?;
-            if self.literal(",").is_none() {
-                return self.literal("}");
+            if self.literal(b",").is_none() {
+                return self.literal(b"}");
             }
         }
     }
@@ -171,34 +171,34 @@ impl<'a> Scanner<'a> {
     fn event(&mut self, kind: RecordKind) -> Option<(Change, Fields<'a>)> {
         match self.text()? {
             "Recorded" => {
-                self.literal(":{\"commitments\":")?;
+                self.literal(b":{\"commitments\":")?;
                 self.commitments()?;
-                self.literal(",\"fields\":")?;
+                self.literal(b",\"fields\":")?;
                 let fields = self.fields(kind)?;
-                self.literal("}")?;
+                self.literal(b"}")?;
                 Some((Change::Recorded, fields))
             }
             "Corrected" => {
-                self.literal(":{\"changed\":[")?;
+                self.literal(b":{\"changed\":[")?;
                 self.texts()?;
-                self.literal(",\"commitments\":")?;
+                self.literal(b",\"commitments\":")?;
                 self.commitments()?;
-                self.literal(",\"fields\":")?;
+                self.literal(b",\"fields\":")?;
                 let fields = self.fields(kind)?;
-                self.literal(",\"set_by\":")?;
+                self.literal(b",\"set_by\":")?;
                 self.map(|at, name| {
                     Slot::of_name(name)?;
-                    at.literal("\"")?;
+                    at.literal(b"\"")?;
                     at.uuid()?;
-                    at.literal("\"")
+                    at.literal(b"\"")
                 })?;
-                self.literal("}")?;
+                self.literal(b"}")?;
                 Some((Change::Corrected, fields))
             }
             "Voided" => {
-                self.literal(":{\"commitments\":")?;
+                self.literal(b":{\"commitments\":")?;
                 self.commitments()?;
-                self.literal("}")?;
+                self.literal(b"}")?;
                 Some((Change::Voided, [None; MAX_FIELDS]))
             }
             _ => None,
@@ -207,14 +207,14 @@ impl<'a> Scanner<'a> {
 
     /// The texts of a list, from after its bracket to its end.
     fn texts(&mut self) -> Option<()> {
-        if self.literal("]").is_some() {
+        if self.literal(b"]").is_some() {
             return Some(());
         }
         loop {
-            self.literal("\"")?;
+            self.literal(b"\"")?;
             self.text()?;
-            if self.literal(",").is_none() {
-                return self.literal("]");
+            if self.literal(b",").is_none() {
+                return self.literal(b"]");
             }
         }
     }
@@ -225,9 +225,9 @@ impl<'a> Scanner<'a> {
         self.map(|at, name| {
             let slot = Slot::of_name_after(last, name)?;
             let in_order = last.replace(slot).is_none_or(|last| last < slot);
-            at.literal("\"")?;
+            at.literal(b"\"")?;
             let taken = at.take(COMMITMENT_CHARS)?;
-            at.literal("\"")?;
+            at.literal(b"\"")?;
             (in_order && is_commitment(taken.as_bytes())).then_some(())
         })
     }
@@ -246,11 +246,11 @@ impl<'a> Scanner<'a> {
             fields[column] = Some(match columns[column].1 {
                 ColumnType::Integer => Cell::Integer(at.integer()?),
                 ColumnType::Date => {
-                    at.literal("\"")?;
+                    at.literal(b"\"")?;
                     Cell::Date(at.date()?)
                 }
                 ColumnType::Text => {
-                    at.literal("\"")?;
+                    at.literal(b"\"")?;
                     let text = at.text()?;
                     if !spellings[column](text) {
                         return None;

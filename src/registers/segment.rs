@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -171,35 +172,58 @@ pub(super) fn discard(folder: &Path, number: u64) -> Result<()> {
 /// What lies in a folder: sound segments, and what is wrong with the others.
 pub(super) type Found = (BTreeMap<u64, Segment>, Vec<Damage>);
 
-/// Looks through a folder and checks every file of every segment in it.
+/// Looks through a folder and checks every file of every segment in it, on all cores: hashing the
+/// files is what opening costs.
 pub(super) fn find(folder: &Folder, ledger_id: Uuid, segment_events: u64) -> Result<Found> {
-    let manifests = folder.path().join(MANIFESTS);
+    let numbers = numbers(folder.path())?;
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let check = |number: &u64| {
+        let checked = Segment::check(folder, *number, ledger_id, segment_events);
+        checked.map_err(|fault| Damage {
+            segment: *number,
+            fault,
+        })
+    };
+    let checked = std::thread::scope(|scope| {
+        let shares = numbers.chunks(numbers.len().div_ceil(cores).max(1));
+        let threads = shares.map(|share| scope.spawn(move || share.iter().map(check).collect()));
+        let threads: Vec<_> = threads.collect();
+        let checked = threads.into_iter().map(|thread| thread.join().ok());
+        checked.collect::<Option<Vec<Vec<_>>>>()
+    });
     let (mut sound, mut damaged) = (BTreeMap::new(), Vec::new());
+    for checked in checked
+        .ok_or(RegisterError::Interrupted)?
+        .into_iter()
+        .flatten()
+    {
+        match checked {
+            Ok(segment) => drop(sound.insert(segment.number, segment)),
+            Err(damage) => damaged.push(damage),
+        }
+    }
+    Ok((sound, damaged))
+}
+
+/// The numbers of the manifests in a folder, in order.
+fn numbers(folder: &Path) -> Result<Vec<u64>> {
+    let manifests = folder.join(MANIFESTS);
     let listing = match std::fs::read_dir(&manifests) {
         Ok(listing) => listing,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((sound, damaged)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(failed("list", &manifests)(e)),
     };
+    let mut numbers = Vec::new();
     for found in listing {
         let path = found.map_err(failed("list", &manifests))?.path();
         let name = path.file_stem().and_then(|stem| stem.to_str());
-        let Some(number) = name.and_then(|name| name.parse().ok()) else {
-            continue;
-        };
-        if path != folder.path().join(manifest_path(number)) {
-            // A file that a crash left unfinished; the next write of this segment replaces it.
-            continue;
-        }
-        match Segment::check(folder, number, ledger_id, segment_events) {
-            Ok(segment) => drop(sound.insert(number, segment)),
-            Err(fault) => damaged.push(Damage {
-                segment: number,
-                fault,
-            }),
-        }
+        let number = name.and_then(|name| name.parse().ok());
+        // Another name is that of a file that a crash left unfinished; the next write of its
+        // segment replaces it.
+        numbers.extend(number.filter(|number| path == folder.join(manifest_path(*number))));
     }
-    damaged.sort_unstable_by_key(|damage| damage.segment);
-    Ok((sound, damaged))
+    numbers.sort_unstable();
+    Ok(numbers)
 }
 
 impl Segment {

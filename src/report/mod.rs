@@ -26,7 +26,7 @@ pub mod targets;
 pub mod workbook;
 
 pub use half_year::HalfYearReport;
-pub use monthly::MonthlyReport;
+pub use monthly::{MonthlyReport, PublicMonths};
 pub use render::Format;
 pub use targets::TargetsReport;
 

@@ -6,14 +6,18 @@
 //! total; a month takes no part in its own limits, and one that is not over has none; what lies
 //! outside is a question to the office and no finding.
 
+mod public;
 mod view;
 
+pub use self::public::PublicMonths;
 use chrono::{Datelike, NaiveDate};
+
 use serde::Serialize;
 
 use super::ReportError;
 use super::heading::Head;
 use super::render::Format;
+use super::workbook;
 use crate::indicators::counted::{Counted, Figures};
 use crate::indicators::monthly::{MonthCounts, Monthly, ReturnsOfMonth};
 use crate::locale::{Bilingual, Language, Note};
@@ -170,6 +174,14 @@ impl MonthlyReport {
     #[must_use]
     pub fn series_of(&self, id: &str) -> Option<&Series> {
         self.series.iter().find(|series| series.id == id)
+    }
+
+    /// Writes the report as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        workbook::of_page(&view::page(self, language), self.head.recorded_at)
     }
 
     /// Writes the report in a format and a language. JSON carries both languages.

@@ -12,10 +12,11 @@
 //! register, because their difference is the number of reports that came late.
 
 use super::half_year::{Figure, HalfYearReport, ReportedMonth};
+use super::heading::Head;
 use super::sheet::{Sheet, ShownFigure, ShownMonth};
 use super::suppression::Publication;
 use crate::indicators::targets::Verdict;
-use crate::indicators::{Indicator, Limits};
+use crate::indicators::{Indicator, Limits, Unit};
 use crate::locale::Note;
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
@@ -100,6 +101,15 @@ impl Shown<'_> {
     }
 
     fn indicator(&self, indicator: &Indicator) -> Indicator {
+        if indicator.unit == Unit::Count {
+            // A figure by itself.
+            let shows = self.all(&[indicator.id]);
+            return if shows {
+                indicator.clone()
+            } else {
+                withheld(indicator)
+            };
+        }
         match basis(indicator.id) {
             Basis::Words => Some(indicator.clone()),
             Basis::Counts(figures) => self.all(figures).then(|| indicator.clone()),
@@ -204,6 +214,36 @@ fn withheld(indicator: &Indicator) -> Indicator {
     }
 }
 
+impl Publication {
+    /// An indicator as far as it is published.
+    #[must_use]
+    pub fn indicator(&self, office: OfficeCode, period: Period, full: &Indicator) -> Indicator {
+        let shown = Shown {
+            publication: self,
+            office,
+            period,
+        };
+        let public = shown.indicator(full);
+        // How far it is from its target is a count of its own, which its parts would give away.
+        Indicator {
+            numerator: None,
+            denominator: None,
+            ..public
+        }
+    }
+
+    /// What stands above the notes of everything that is published.
+    #[must_use]
+    pub fn notes(&self, head: &Head) -> Vec<Note> {
+        let most = self.smallest_shown.saturating_sub(1).to_string();
+        let mut notes = vec![Note::new("published", &[("most", &most)])];
+        if !self.is_over(head.period) {
+            notes.push(Note::new("not_over", &[]));
+        }
+        notes
+    }
+}
+
 impl Sheet {
     /// What the public is shown of a report.
     #[must_use]
@@ -229,12 +269,7 @@ impl Sheet {
             .iter()
             .map(|i| shown.indicator(i))
             .collect();
-        let mut notes = Vec::new();
-        let largest_hidden = publication.smallest_shown.saturating_sub(1).to_string();
-        notes.push(Note::new("published", &[("most", &largest_hidden)]));
-        if !publication.is_over(report.head.period) {
-            notes.push(Note::new("not_over", &[]));
-        }
+        let mut notes = publication.notes(&report.head);
         let sex_ratio = shown.all(&["births_male", "births_female"]);
         notes.extend(
             report

@@ -248,7 +248,7 @@ fn figure_row(figure: &ShownFigure, language: Language) -> Row {
 }
 
 /// A count, or the mark of one that is withheld.
-fn count_text(count: Option<i128>) -> String {
+pub(super) fn count_text(count: Option<i128>) -> String {
     count.map_or_else(
         || WITHHELD.to_owned(),
         |count| Rational::whole(count).to_text(0),

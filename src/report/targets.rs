@@ -16,6 +16,8 @@ use super::ReportError;
 use super::heading::Head;
 use super::render::Format;
 use super::returns::summed;
+use super::suppression::Publication;
+use super::workbook;
 use crate::indicators::counted::Counted;
 use crate::indicators::counts::Counts;
 use crate::indicators::gap::Gap;
@@ -77,6 +79,9 @@ pub struct MatrixRow {
 pub struct TargetsReport {
     /// Name and version of this structure.
     pub format: &'static str,
+    /// The smallest count that the public is shown beside 0; absent where nothing is withheld.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub smallest_shown: Option<u64>,
     /// Whose, which period, as of when.
     #[serde(flatten)]
     pub head: Head,
@@ -93,7 +98,8 @@ pub struct TargetsReport {
 }
 
 impl TargetsReport {
-    /// Builds the report from what was current at a position.
+    /// Builds the report from what was current at a position; for the public only with what is
+    /// published of it.
     ///
     /// # Errors
     /// When the office is not registered at that position, or a target is no number.
@@ -102,26 +108,45 @@ impl TargetsReport {
         office: OfficeCode,
         period: Period,
         targets: &Targets,
+        publication: Option<&Publication>,
     ) -> Result<Self, ReportError> {
         let head = Head::of(snapshot, office, period)?;
         let counts = Counts::of(snapshot, office, period, targets);
-        let all = evaluate_all(&counts, targets)?;
-        let (judged, others): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|one| one.target.is_some());
-        let counted = Counted::listed().map(|one| one.indicator(&counts));
+        let seen = |indicator: Indicator| match publication {
+            Some(publication) => publication.indicator(office, period, &indicator),
+            None => indicator,
+        };
+        let all = evaluate_all(&counts, targets)?.into_iter().map(seen);
+        let (judged, others): (Vec<_>, Vec<_>) = all.partition(|one| one.target.is_some());
+        let counted = Counted::listed().map(|one| seen(one.indicator(&counts)));
         let offices = summed(&snapshot.offices, office)
             .into_iter()
-            .map(|below| matrix_row(snapshot, below, period, targets))
+            .map(|below| matrix_row(snapshot, below, period, targets, publication))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            format: "vitaledger-targets/1",
-            notes: notes(&head, &judged),
+            format: match publication {
+                Some(_) => "vitaledger-targets-public/1",
+                None => "vitaledger-targets/1",
+            },
+            smallest_shown: publication.map(|publication| publication.smallest_shown),
+            notes: match publication {
+                Some(publication) => public_notes(&head, &judged, publication),
+                None => notes(&head, &judged),
+            },
             head,
             plan: targets.source.clone(),
             targets: judged.into_iter().map(Judged::of).collect(),
             without_target: others.into_iter().chain(counted).collect(),
             offices,
         })
+    }
+
+    /// Writes the report as an Excel workbook.
+    ///
+    /// # Errors
+    /// When the format cannot hold it.
+    pub fn workbook(&self, language: Language) -> Result<Vec<u8>, ReportError> {
+        workbook::of_page(&view::page(self, language), self.head.recorded_at)
     }
 
     /// Writes the report in a format and a language. JSON carries both languages.
@@ -141,6 +166,7 @@ fn matrix_row(
     office: OfficeCode,
     period: Period,
     targets: &Targets,
+    publication: Option<&Publication>,
 ) -> Result<MatrixRow, ReportError> {
     let known = snapshot
         .offices
@@ -149,7 +175,10 @@ fn matrix_row(
     let counts = Counts::of(snapshot, office, period, targets);
     let with_target = DEFINITIONS.iter().filter(|one| one.target.is_some());
     let cells = with_target.map(|definition| {
-        let indicator = definition.evaluate(&counts, targets)?;
+        let mut indicator = definition.evaluate(&counts, targets)?;
+        if let Some(publication) = publication {
+            indicator = publication.indicator(office, period, &indicator);
+        }
         let said = indicator.reason.is_none();
         Ok(MatrixCell {
             id: indicator.id,
@@ -167,6 +196,16 @@ fn matrix_row(
         },
         cells: cells.collect::<Result<_, ReportError>>()?,
     })
+}
+
+/// No gap is published: it is a count like any other, and no cell of the tables.
+fn public_notes(head: &Head, judged: &[Indicator], publication: &Publication) -> Vec<Note> {
+    let mut notes = publication.notes(head);
+    notes.push(Note::new("counting", &[]));
+    if judged.iter().any(|indicator| indicator.within_chance) {
+        notes.push(Note::new("within_chance", &[]));
+    }
+    notes
 }
 
 fn notes(head: &Head, judged: &[Indicator]) -> Vec<Note> {

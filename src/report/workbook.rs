@@ -1,7 +1,8 @@
 //! A report as an Excel workbook.
 //!
-//! What comes in: a sheet and a language. What goes out: the bytes of an `.xlsx` file: figures,
-//! births by month with a chart that Excel draws, indicators, notes. What may fail: what the
+//! What comes in: a sheet and a language, or a page of tables. What goes out: the bytes of an
+//! `.xlsx` file: figures, births by month with a chart that Excel draws, indicators, notes; of a
+//! page its tables and notes. What may fail: what the
 //! format cannot hold, such as a text of more than 32,767 characters. What must stay true:
 //! numbers are numbers with a format and never text; text stays text, whatever it begins with,
 //! and is never a formula; the same sheet gives the same bytes, because the date in the file is
@@ -13,12 +14,13 @@ use rust_xlsxwriter::{
 };
 use unicode_width::UnicodeWidthStr;
 
-use super::ReportError;
 use super::heading::one_line;
 use super::render::{harmless, head_rows, target_text};
 use super::sheet::{Sheet, ShownFigure, WITHHELD};
+use super::{ReportError, page};
 use crate::indicators::Indicator;
 use crate::locale::{Language, text};
+use crate::model::time::Timestamp;
 use crate::statistics::rational::Rational;
 
 /// Widest column, in the width of a digit; longer texts are wrapped.
@@ -85,7 +87,7 @@ impl Cell {
 
 /// A sheet of the workbook: lines above its table, the table's heading, its lines.
 struct Page {
-    name: &'static str,
+    name: String,
     above: Vec<Vec<Cell>>,
     heading: Vec<String>,
     lines: Vec<Vec<Cell>>,
@@ -96,28 +98,96 @@ struct Page {
 /// # Errors
 /// When the format cannot hold it.
 pub fn write(sheet: &Sheet, language: Language) -> Result<Vec<u8>, ReportError> {
-    let mut workbook = Workbook::new();
-    let seconds = sheet.head.recorded_at.micros().div_euclid(1_000_000);
     let title = title(sheet, language);
+    let mut workbook = new(&title, sheet.head.recorded_at)?;
+    put(workbook.add_worksheet(), &figures(sheet, &title, language))?;
+    let months = months(sheet, language);
+    let (worksheet, first) = put(workbook.add_worksheet(), &months)?;
+    if !months.lines.is_empty() {
+        let count = u32::try_from(months.lines.len()).unwrap_or(u32::MAX);
+        chart(worksheet, &months, (first, first + count - 1))?;
+    }
+    put(workbook.add_worksheet(), &indicators(sheet, language))?;
+    put(workbook.add_worksheet(), &notes(sheet, language))?;
+    Ok(workbook.save_to_buffer()?)
+}
+
+/// Writes a page of tables as a workbook, a worksheet for each table.
+///
+/// # Errors
+/// When the format cannot hold it.
+pub fn of_page(page: &page::Page, recorded_at: Timestamp) -> Result<Vec<u8>, ReportError> {
+    let mut workbook = new(&harmless(&page.title), recorded_at)?;
+    for (section, at) in page.sections.iter().zip(0..) {
+        let columns = section.columns.iter();
+        let line = |row: &Vec<page::Cell>| {
+            let columns = section.columns.iter();
+            columns
+                .zip(row)
+                .map(|(column, cell)| of_cell(column, cell))
+                .collect()
+        };
+        let table = Page {
+            name: sheet_name(&section.title),
+            above: if at == 0 { above(page) } else { Vec::new() },
+            heading: columns.map(|column| harmless(&column.title)).collect(),
+            lines: section.rows.iter().map(line).collect(),
+        };
+        put(workbook.add_worksheet(), &table)?;
+    }
+    let notes = Page {
+        name: page.t("section-notes"),
+        above: Vec::new(),
+        heading: vec![page.t("column-note")],
+        lines: page
+            .notes
+            .iter()
+            .map(|note| vec![Cell::text(note)])
+            .collect(),
+    };
+    put(workbook.add_worksheet(), &notes)?;
+    Ok(workbook.save_to_buffer()?)
+}
+
+/// A workbook that says when its last entry was recorded, and not when it was made.
+fn new(title: &str, recorded_at: Timestamp) -> Result<Workbook, XlsxError> {
+    let mut workbook = Workbook::new();
+    let seconds = recorded_at.micros().div_euclid(1_000_000);
     let properties = DocProperties::new()
-        .set_title(&title)
+        .set_title(title)
         .set_creation_datetime(&ExcelDateTime::from_timestamp(seconds)?);
     workbook.set_properties(&properties);
-    let pages = [
-        figures(sheet, &title, language),
-        months(sheet, language),
-        indicators(sheet, language),
-        notes(sheet, language),
-    ];
-    for page in pages {
-        let is_months = page.name == "section-months";
-        let (worksheet, first) = put(workbook.add_worksheet(), &page, language)?;
-        if is_months && !page.lines.is_empty() {
-            let count = u32::try_from(page.lines.len()).unwrap_or(u32::MAX);
-            chart(worksheet, &page, (first, first + count - 1), language)?;
-        }
+    Ok(workbook)
+}
+
+/// Title, warning and head of a page.
+fn above(page: &page::Page) -> Vec<Vec<Cell>> {
+    let mut above = vec![vec![Cell::text(&page.title)]];
+    if !page.warning.is_empty() {
+        above.push(vec![Cell::text(&page.warning)]);
     }
-    Ok(workbook.save_to_buffer()?)
+    let head = page.head.iter();
+    above.extend(head.map(|(label, value)| vec![Cell::text(label), Cell::text(value)]));
+    above.push(Vec::new());
+    above
+}
+
+/// A cell of a page; in a column of numbers what reads as a number is one.
+fn of_cell(column: &page::Column, cell: &page::Cell) -> Cell {
+    let plain = cell.text.replace(',', "");
+    if column.numbers && Rational::of_decimal(&plain).is_some() {
+        Cell::Number(plain)
+    } else if cell.small.is_empty() {
+        Cell::text(&cell.text)
+    } else {
+        Cell::text(format!("{}\n{}", cell.text, cell.small))
+    }
+}
+
+/// At most 31 characters, none of which the format forbids.
+fn sheet_name(title: &str) -> String {
+    let allowed = |c: &char| !"[]:*?/\\'".contains(*c);
+    harmless(title).chars().filter(allowed).take(31).collect()
 }
 
 fn title(sheet: &Sheet, language: Language) -> String {
@@ -146,7 +216,7 @@ fn figures(sheet: &Sheet, title: &str, language: Language) -> Page {
     };
     let all = sheet.figures.iter().chain(&sheet.activities);
     Page {
-        name: "section-figures",
+        name: text(language, "section-figures", &[]),
         above,
         heading: heading(
             &[
@@ -174,7 +244,7 @@ fn months(sheet: &Sheet, language: Language) -> Page {
         ]
     });
     Page {
-        name: "section-months",
+        name: text(language, "section-months", &[]),
         above: Vec::new(),
         heading: heading(
             &[
@@ -239,7 +309,7 @@ fn indicators(sheet: &Sheet, language: Language) -> Page {
         "column-id",
     ];
     Page {
-        name: "section-targets",
+        name: text(language, "section-targets", &[]),
         above: Vec::new(),
         heading: heading(&keys, language),
         lines: sheet.indicators.iter().map(line).collect(),
@@ -250,7 +320,7 @@ fn notes(sheet: &Sheet, language: Language) -> Page {
     let line =
         |note: &crate::locale::Note| vec![Cell::text(note.text.get(language)), Cell::text(note.id)];
     Page {
-        name: "section-notes",
+        name: text(language, "section-notes", &[]),
         above: Vec::new(),
         heading: heading(&["column-note", "column-id"], language),
         lines: sheet.notes.iter().map(line).collect(),
@@ -261,9 +331,8 @@ fn notes(sheet: &Sheet, language: Language) -> Page {
 fn put<'w>(
     worksheet: &'w mut Worksheet,
     page: &Page,
-    language: Language,
 ) -> Result<(&'w mut Worksheet, u32), XlsxError> {
-    worksheet.set_name(text(language, page.name, &[]))?;
+    worksheet.set_name(&page.name)?;
     let bold = Format::new().set_bold();
     let top = Format::new()
         .set_bold()
@@ -334,9 +403,8 @@ fn chart(
     worksheet: &mut Worksheet,
     page: &Page,
     (first, last): (u32, u32),
-    language: Language,
 ) -> Result<(), XlsxError> {
-    let sheet = text(language, page.name, &[]);
+    let sheet = page.name.clone();
     let mut bars = Chart::new(ChartType::Column);
     let mut lines = Chart::new(ChartType::Line);
     let series = [

@@ -231,6 +231,62 @@ pub struct StoredEntry {
     pub bytes: Vec<u8>,
 }
 
+/// Entries one after another in one piece of memory: what a pass over the whole log reads.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    /// The position of each, and where its bytes end.
+    ends: Vec<(Position, usize)>,
+}
+
+impl Packed {
+    /// From the bytes of all, and the position and the length of each; `None` when the lengths
+    /// are not those of the bytes.
+    #[must_use]
+    pub fn new(bytes: Vec<u8>, lengths: impl Iterator<Item = (Position, usize)>) -> Option<Self> {
+        let mut end = 0_usize;
+        let ends = lengths.map(|(position, length)| {
+            end = end.checked_add(length)?;
+            Some((position, end))
+        });
+        let ends: Vec<_> = ends.collect::<Option<_>>()?;
+        (end == bytes.len()).then_some(Self { bytes, ends })
+    }
+
+    /// How many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Positions and bytes, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (Position, &[u8])> + '_ {
+        let mut start = 0;
+        self.ends.iter().map(move |(position, end)| {
+            let bytes = &self.bytes[start..*end];
+            start = *end;
+            (*position, bytes)
+        })
+    }
+}
+
+impl From<Vec<StoredEntry>> for Packed {
+    fn from(entries: Vec<StoredEntry>) -> Self {
+        let mut packed = Self::default();
+        for entry in entries {
+            packed.bytes.extend_from_slice(&entry.bytes);
+            packed.ends.push((entry.position, packed.bytes.len()));
+        }
+        packed
+    }
+}
+
 /// A stored entry with the columns beside it, for `verify`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntryRow {
@@ -343,6 +399,10 @@ pub trait Store: Send + Sync {
     async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>>;
     /// Entries from a position on, in order, at most `limit`.
     async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>>;
+    /// The same in one piece of memory.
+    async fn packed(&self, from: Position, limit: u64) -> Result<Packed> {
+        Ok(self.entries(from, limit).await?.into())
+    }
     /// The same with the columns beside the bytes.
     async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>>;
     /// The entry at a position.

@@ -29,8 +29,8 @@ use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::sqlite_transfer::unchanged;
 use super::views::ViewStore;
 use super::{
-    Database, EntryRow, Group, Head, Outcome, Repeated, Result, Store, StoreError, StoredEntry,
-    StoredTile,
+    Database, EntryRow, Group, Head, Outcome, Packed, Repeated, Result, Store, StoreError,
+    StoredEntry, StoredTile,
 };
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
@@ -336,6 +336,14 @@ impl Store for SqliteStore {
         .await
         .map_err(failed("read entries"))?;
         rows.iter().map(stored_entry).collect()
+    }
+
+    async fn packed(&self, from: Position, limit: u64) -> Result<Packed> {
+        let bundle = bundle(&self.ledger, sqlite_bundles::ENTRIES, from, limit).await?;
+        match sqlite_bundles::packed(&bundle) {
+            Some(packed) => Ok(packed),
+            None => Ok(self.entries(from, limit).await?.into()),
+        }
     }
 
     async fn rows(&self, from: Position, limit: u64) -> Result<Vec<EntryRow>> {

@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqlitePool, SqliteRow};
 use uuid::Uuid;
 
 use super::sqlite::{failed, number_of, position_of};
-use super::{EntryRow, Result, StoreError, StoredEntry, VaultRow};
+use super::{EntryRow, Packed, Result, StoreError, StoredEntry, VaultRow};
 use crate::model::id::Position;
 
 /// Entries from a position on, in one row.
@@ -147,6 +147,19 @@ pub(super) fn entries(row: &SqliteRow) -> Option<Vec<StoredEntry>> {
             })
         })
         .collect()
+}
+
+/// The rows of [`ENTRIES`] as they came.
+pub(super) fn packed(row: &SqliteRow) -> Option<Packed> {
+    let positions = numbers(row, 0)?.into_iter().map(position_of);
+    let lengths = numbers(row, 1)?;
+    if positions.len() != lengths.len() {
+        return None;
+    }
+    let lengths = lengths.into_iter().map(usize::try_from);
+    let lengths: Vec<usize> = lengths.collect::<std::result::Result<_, _>>().ok()?;
+    let bytes: Option<Vec<u8>> = row.try_get(2).ok()?;
+    Packed::new(bytes.unwrap_or_default(), positions.zip(lengths))
 }
 
 /// The rows of [`ROWS`].

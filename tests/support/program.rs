@@ -122,8 +122,11 @@ impl Ran {
         self.ends(0)
     }
 
+    /// What was printed as one value, or the last line of it.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(self.out.trim_end().lines().last().unwrap()).unwrap()
+        serde_json::from_str(&self.out).unwrap_or_else(|_| {
+            serde_json::from_str(self.out.trim_end().lines().last().unwrap()).unwrap()
+        })
     }
 
     /// For snapshots.

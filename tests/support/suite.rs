@@ -1,9 +1,8 @@
 //! What every store and vault must do, written against the ports alone.
 //!
-//! What comes in: a [`Backend`], fresh for each case. What goes out: nothing, or a failed
-//! assertion. What may fail: an adapter. What must stay true: no case knows which database it
-//! runs on; what only the database itself can do (a statement behind the ledger's back, a row
-//! that a crash left) is asked of the backend.
+//! What comes in: a [`Backend`], fresh for each case. What goes out: nothing, or a failed assertion.
+//! What may fail: an adapter. What must stay true: no case knows its database; what only a database
+//! can do (a statement behind the ledger's back) is asked of the backend.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -341,8 +340,8 @@ pub async fn streams_are_in_order(backend: &dyn Backend) {
     }
     assert!(store.streams(&[]).await.unwrap().is_empty());
     let asked = [(b, 3), (unknown, 1), (a, 12), (a, 13), (b, 0), (b, 3)];
-    let found = store.positions_of(&asked).await.unwrap();
-    assert_eq!(found, [Some(5), None, Some(22), None, None, Some(5)]);
+    let expected = [Some(5), None, Some(22), None, None, Some(5)];
+    assert_eq!(store.positions_of(&asked).await.unwrap(), expected);
     assert!(store.positions_of(&[]).await.unwrap().is_empty());
 }
 
@@ -585,17 +584,13 @@ pub async fn a_key_has_one_winner(backend: &dyn Backend) {
             store.append(vec![group]).await.unwrap()
         }));
     }
+    let (position, request) = (0, [5; 16]);
+    let repeated = Outcome::Repeated { position, request };
     let mut appended = 0;
     for task in tasks {
         match &task.await.unwrap()[0] {
             Outcome::Appended(_) => appended += 1,
-            other => assert_eq!(
-                *other,
-                Outcome::Repeated {
-                    position: 0,
-                    request: [5; 16]
-                }
-            ),
+            other => assert_eq!(*other, repeated),
         }
     }
     assert_eq!(appended, 1);

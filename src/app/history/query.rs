@@ -57,9 +57,8 @@ impl Condition for QueryCondition<'_> {
         let session = self.app.sql_session_of(&self.pinned, size).await?;
         let mut rows = session.query(&self.text).await?;
         let schema = rows.schema();
-        let is_condition =
-            |field: &&arrow_schema::FieldRef| *field.data_type() == DataType::Boolean;
-        if schema.fields().first().filter(is_condition).is_none() {
+        let is_condition = |field: &arrow_schema::FieldRef| *field.data_type() == DataType::Boolean;
+        if !schema.fields().first().is_some_and(is_condition) {
             return Err(AppError::Usage(
                 "the first column of the query has to be true or false; write it as SELECT count(*) >= 10 FROM births".to_owned(),
             ));

@@ -71,7 +71,7 @@ fn any_field_text(kind: RecordKind) -> BoxedStrategy<String> {
         r#"{"sex":"female"}"#,
         r#"{"office":"99010110000"}"#,
         r#"{"source":"village","office":"990101100001"}"#,
-        r#"{ }"#,
+        "{ }",
         "{}",
     ]);
     let regular = any_fields(kind).prop_map(|fields| json_of(&fields));

@@ -12,6 +12,9 @@ use crate::model::office::{OfficeDirectory, OfficeFields};
 /// The name of the table.
 pub(super) const OFFICES: &str = "offices";
 
+/// Gives a cell of an office.
+type Cell<'a> = &'a dyn Fn(&OfficeFields) -> Option<String>;
+
 /// The offices by code: their level, names and the office above, and the township and the county
 /// that each belongs to or is, so that figures of villages can be added up by them.
 ///
@@ -24,7 +27,6 @@ pub(super) fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, ArrowE
         path.find(|office| office.level == level)
             .map(|office| office.code.to_string())
     };
-    type Cell<'a> = &'a dyn Fn(&OfficeFields) -> Option<String>;
     let columns: [(&str, Cell<'_>); 7] = [
         ("code", &|office| Some(office.code.to_string())),
         ("level", &|office| Some(office.level.to_string())),

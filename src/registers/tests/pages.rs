@@ -142,7 +142,7 @@ async fn a_version_without_the_one_before_it_is_not_taken() {
 async fn a_file_that_was_compared_is_compared_again_when_it_was_changed() {
     let (folder, _store, registers) = told().await;
     let path = birth_file(folder.path());
-    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let long_ago = SystemTime::UNIX_EPOCH + Duration::from_hours(24);
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_modified(long_ago).unwrap();
     let read = || registers.current(RecordKind::Birth, 10, None);

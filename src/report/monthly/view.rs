@@ -28,7 +28,7 @@ const NONE: &str = "-";
 pub(super) fn page(report: &MonthlyReport, language: Language) -> Page {
     let mut page = Page::new(&report.head, "monthly-title", &report.notes, language);
     let sections = [
-        events(report, &page),
+        events(&page, rows(report, &page), |month, one| counted(month, one)),
         returns(report, &page),
         limits(report, &page),
     ];
@@ -60,28 +60,34 @@ fn rows<'a>(report: &'a MonthlyReport, page: &Page) -> Vec<(String, &'a Month)> 
     rows
 }
 
-fn events(report: &MonthlyReport, page: &Page) -> Section {
+/// Whatever a faulty report put into a month to come is shown.
+fn counted(month: &Month, one: Counted) -> String {
+    let value = month.figures.get(one);
+    if month.begun || (value != 0 && !one.is_stock()) {
+        number(value)
+    } else {
+        NONE.to_owned()
+    }
+}
+
+/// What happened, a month a row; `text` is what stands for a count.
+pub(super) fn events<M>(
+    page: &Page,
+    rows: Vec<(String, M)>,
+    text: impl Fn(&M, Counted) -> String,
+) -> Section {
     let mut columns = vec![page.column("month", false)];
     columns.extend(FLOWS.iter().map(|one| short(page, one.id())));
     columns.push(short(page, Counted::Residents.id()));
-    let cells = |(name, month): (String, &Month)| {
+    let cells = |(name, month): (String, M)| {
         let counted = FLOWS.iter().chain(&[Counted::Residents]);
-        let numbers = counted.map(|one| {
-            // Whatever a faulty report put into a month to come is shown.
-            let value = month.figures.get(*one);
-            let known = month.begun || (value != 0 && !one.is_stock());
-            Cell::of(if known {
-                number(value)
-            } else {
-                NONE.to_owned()
-            })
-        });
+        let numbers = counted.map(|one| Cell::of(text(&month, *one)));
         std::iter::once(Cell::of(name)).chain(numbers).collect()
     };
     Section {
         title: page.t("section-monthly-events"),
         columns,
-        rows: rows(report, page).into_iter().map(cells).collect(),
+        rows: rows.into_iter().map(cells).collect(),
         drawing: String::new(),
         below: Vec::new(),
     }

@@ -33,7 +33,7 @@ fn other_page(ledger: &Ledger, which: &str, format: Format, language: Language) 
         "monthly" => MonthlyReport::build(&ledger.0, of, when)
             .unwrap()
             .render(format, language),
-        _ => TargetsReport::build(&ledger.0, of, when, &Targets::default())
+        _ => TargetsReport::build(&ledger.0, of, when, &Targets::default(), None)
             .unwrap()
             .render(format, language),
     };

@@ -27,7 +27,7 @@ fn loss(ledger: &mut Ledger, source: Source, gestation: GestationBand) {
 }
 
 fn plan(ledger: &Ledger, of: &str, targets: &Targets) -> TargetsReport {
-    TargetsReport::build(&ledger.0, office(of), period("2014-H1"), targets).unwrap()
+    TargetsReport::build(&ledger.0, office(of), period("2014-H1"), targets, None).unwrap()
 }
 
 fn judged<'a>(report: &'a TargetsReport, id: &str) -> &'a Judged {

@@ -5,9 +5,11 @@ use std::io::Cursor;
 use calamine::{Data, Reader, Xlsx};
 use serde_json::Value;
 
-use super::fixture::{COMMUNITY, Ledger, half_year, office};
+use super::fixture::{COMMUNITY, Ledger, TOWNSHIP, half_year, office, period};
 use super::report;
+use crate::indicators::targets::Targets;
 use crate::locale::{Language, text};
+use crate::report::{MonthlyReport, TargetsReport};
 
 fn book(ledger: &Ledger, language: Language) -> Xlsx<Cursor<Vec<u8>>> {
     let bytes = report(ledger, COMMUNITY, "2014-H1")
@@ -160,4 +162,45 @@ fn the_same_report_gives_the_same_bytes() {
             std::io::read_to_string(parts.by_name("xl/charts/chart1.xml").unwrap()).unwrap();
         assert_eq!(chart.matches("<c:ser>").count(), 4);
     }
+}
+
+#[test]
+fn tables_of_months_and_plan_are_numbers_too() {
+    let ledger = half_year();
+    let months = MonthlyReport::build(&ledger.0, office(COMMUNITY), period("2014-H1")).unwrap();
+    let json = serde_json::to_value(&months).unwrap();
+    let bytes = months.workbook(Language::Zh).unwrap();
+    let mut book = Xlsx::new(Cursor::new(bytes)).unwrap();
+    let rows = lines(
+        &mut book,
+        "section-monthly-events",
+        "column-month",
+        Language::Zh,
+    );
+    let of_json = json["months"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .chain([&json["total"]]);
+    assert_eq!(rows.len(), 7);
+    for (row, month) in rows.iter().zip(of_json) {
+        for (cell, id) in row[1..]
+            .iter()
+            .zip(["births", "births_male", "births_female"])
+        {
+            assert_eq!(number(cell), month["figures"][id].as_f64(), "{month}");
+        }
+    }
+    let targets = Targets::default();
+    let plan = TargetsReport::build(
+        &ledger.0,
+        office(TOWNSHIP),
+        period("2014-H1"),
+        &targets,
+        None,
+    );
+    let bytes = plan.unwrap().workbook(Language::En).unwrap();
+    let mut book = Xlsx::new(Cursor::new(bytes)).unwrap();
+    let rows = lines(&mut book, "section-targets", "column-number", Language::En);
+    assert_eq!(number(&rows[0][2]), Some(3.73));
 }

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate};
 
 use super::attack::Clerk;
+use crate::indicators::Unit;
+use crate::indicators::counted::Counted;
 use crate::indicators::targets::Targets;
+use crate::locale::Language;
 use crate::model::code::{OfficeLevel, RegistrationKind, Sex, Source};
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeFields;
 use crate::model::period::Period;
-use crate::report::HalfYearReport;
 use crate::report::sheet::Sheet;
 use crate::report::suppression::Publication;
 use crate::report::tests::fixture::{COMMUNITY, Ledger, TOWNSHIP, day, half_year, office, period};
+use crate::report::{Format, HalfYearReport, MonthlyReport, PublicMonths, TargetsReport};
 
 const COUNTY: &str = "990101000000";
 const VILLAGES: [&str; 3] = ["990101100001", "990101100003", "990101100004"];
@@ -343,9 +346,10 @@ fn a_period_that_is_not_over_is_not_published() {
         assert!(!publication.shows(code, "deaths", period(when)), "{when}");
     }
     assert!(!publication.shows(code, "no_such_figure", period("2014-H1")));
-    // Another smallest count changes what is small.
+    assert!(!publication.shows(code, "births", period("2014-Q1")));
+    // Another smallest count changes what is small: there were 7.
     let lower = Publication::of(&ledger.0, 5);
-    assert!(lower.shows(code, "births_male", period("2014-H1")));
+    assert!(lower.shows(code, "births", period("2014-Q1")));
 }
 
 #[test]
@@ -362,4 +366,57 @@ fn the_parts_are_those_of_the_reports() {
             assert_eq!(value(sheet, id), Some(of_villages), "{code} {period} {id}");
         }
     }
+}
+
+#[test]
+fn months_and_plan_for_the_public_hold_nothing_small() {
+    let ledger = ledger(1);
+    let publication = Publication::of(&ledger.0, 10);
+    let small = |value: i128| (1..10).contains(&value);
+    let mut withheld = 0;
+    for code in OFFICES.map(office) {
+        for when in ["2014", "2014-H1", "2014-06"].map(period) {
+            let full = MonthlyReport::build(&ledger.0, code, when).unwrap();
+            let public = PublicMonths::of(&full, &publication);
+            let months = full.months.iter().chain([&full.total]);
+            for (month, public) in months.zip(public.months.iter().chain([&public.total])) {
+                for (id, value) in &public.figures {
+                    let truth = month.figures.get(Counted::of_id(id).unwrap());
+                    assert!(
+                        value.is_none_or(|value| value == truth && !small(value)),
+                        "{id}"
+                    );
+                    assert_eq!(public.withheld.contains(id), value.is_none());
+                    assert_eq!(
+                        value.is_some(),
+                        publication.shows(code, id, month.period),
+                        "{id}"
+                    );
+                }
+                withheld += public.withheld.len();
+            }
+            let targets = Targets::default();
+            let plan = TargetsReport::build(&ledger.0, code, when, &targets, Some(&publication));
+            let plan = plan.unwrap();
+            for count in plan
+                .without_target
+                .iter()
+                .filter(|one| one.unit == Unit::Count)
+            {
+                let value = count.value.as_ref().map(|value| value.parse().unwrap());
+                assert!(value.is_none_or(|value| !small(value)), "{count:?}");
+            }
+            assert!(plan.targets.iter().all(|one| one.gap.is_none()));
+            let mut cells = plan.offices.iter().flat_map(|row| &row.cells);
+            assert!(cells.all(|cell| cell.gap.is_none() && cell.quoted.is_none()));
+            for language in Language::ALL {
+                assert!(!public.workbook(language).unwrap().is_empty());
+                let page = public.render(Format::Html, language).unwrap();
+                assert!(!page.contains("note-") && !page.contains("column-"));
+                let page = plan.render(Format::Text, language).unwrap();
+                assert!(!page.contains("note-") && !page.contains("column-"));
+            }
+        }
+    }
+    assert!(withheld > 100, "{withheld}");
 }

@@ -1,0 +1,389 @@
+//! The audit of a ledger: its records opened for the rules, run, and what follows written down.
+//!
+//! What comes in: the rules, and the moment to which a run is pinned. What goes out: a run with
+//! its findings, and the entries that raise and clear them. What may fail: the store, a sealed
+//! field that does not open. What must stay true: sealed values are opened for comparing only and
+//! leave this module as codes; running again raises nothing twice and clears what is gone; a run
+//! as of the past writes nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use chrono::Days;
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use uuid::Uuid;
+
+use super::reading::BATCH;
+use super::{App, AppError};
+use crate::audit::cases::{Case, Cases, day_number, month_number};
+use crate::audit::catalogue::Catalogue;
+use crate::audit::finding::Finding;
+use crate::audit::run::{Examination, Moment, Run, office_number};
+use crate::ledger::aggregate::NamedRecords;
+use crate::ledger::aggregate::finding::{
+    Finding as FindingAggregate, FindingCommand, FindingStage, Step,
+};
+use crate::ledger::execute::Ledger;
+use crate::ledger::history::RecordHistory;
+use crate::ledger::request::{Command, For, Request};
+use crate::model::entry::Entry;
+use crate::model::id::{OfficeCode, Position};
+use crate::model::office::OfficeDirectory;
+use crate::model::schema::RecordKind;
+use crate::model::slot::Slot;
+use crate::model::time::Timestamp;
+use crate::registers::row::{Change, RegisterRow};
+use crate::seal::merkle::{Hash, root_of_leaves};
+
+/// Entries that are opened at once.
+const OPENED_AT_ONCE: u64 = 4096;
+/// Batches that are being opened while others are read.
+const IN_FLIGHT: usize = 4;
+/// Days after which the reports of a month are in.
+const REPORTS_ARE_IN: u64 = 31;
+
+/// A run, with what it takes to name its records.
+pub struct Audited {
+    /// The run.
+    pub run: Run,
+    /// Number of entries that counted.
+    pub size: u64,
+    /// The offices that there were.
+    pub offices: OfficeDirectory,
+    ledger: Uuid,
+    records: HashMap<Position, Uuid>,
+}
+
+/// What a run changed on the ledger.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// Findings that were raised, or raised again.
+    pub raised: u64,
+    /// Findings that fire no more.
+    pub cleared: u64,
+    /// Findings that stand as they were.
+    pub standing: u64,
+}
+
+/// A current record and its life, opened.
+struct Opened {
+    row: RegisterRow,
+    history: RecordHistory,
+}
+
+impl Audited {
+    /// The record whose current row is at a position.
+    #[must_use]
+    pub fn record_id(&self, position: Position) -> Option<Uuid> {
+        self.records.get(&position).copied()
+    }
+
+    /// The id of a finding.
+    #[must_use]
+    pub fn id(&self, finding: &Finding) -> Uuid {
+        finding.id(self.ledger, |position| self.record_id(position))
+    }
+
+    /// The records of a finding, ascending.
+    #[must_use]
+    pub fn record_ids(&self, finding: &Finding) -> Vec<Uuid> {
+        let ids = finding.records.iter().filter_map(|at| self.record_id(*at));
+        let mut ids: Vec<Uuid> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+/// Reads and opens the entries of a range that are current at their first version.
+async fn opened(
+    ledger: Arc<Ledger>,
+    from: Position,
+    size: u64,
+    superseded: Arc<HashSet<Position>>,
+) -> Result<Vec<Opened>, AppError> {
+    let limit = OPENED_AT_ONCE.min(size - from);
+    let entries = ledger.store.entries(from, limit).await?;
+    let rows = ledger.vault.sealed(from, limit).await?;
+    let mut rows: HashMap<Position, _> = rows.into_iter().collect();
+    let mut opened = Vec::new();
+    for stored in entries {
+        let position = stored.position;
+        let read = {
+            let entry = Entry::parse(&stored.bytes)
+                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+            RegisterRow::of(&entry).map_err(|error| AppError::Integrity(error.to_string()))?
+        };
+        let is_current =
+            |row: &RegisterRow| row.version == 1 && !superseded.contains(&row.position);
+        let Some(row) = read.filter(is_current) else {
+            continue;
+        };
+        let own = rows
+            .remove(&position)
+            .map(|row| (position, row))
+            .into_iter()
+            .collect();
+        let history = RecordHistory::read(ledger.id, &ledger.master, vec![stored], own)?;
+        opened.extend(history.map(|history| Opened { row, history }));
+    }
+    Ok(opened)
+}
+
+impl App {
+    /// Runs the rules over what was current as of a number of entries. Nothing is written.
+    ///
+    /// # Errors
+    /// When the store fails, or a sealed field does not open.
+    pub async fn audit(&self, mut catalogue: Catalogue, size: u64) -> Result<Audited, AppError> {
+        let offices = self.offices(size).await?;
+        let numbers: HashSet<i64> = offices
+            .all()
+            .iter()
+            .map(|office| office_number(office.code))
+            .collect();
+        let is_office = |number: i64| numbers.contains(&number);
+        let key = self.ledger.keys.cases();
+        let mut tables = RecordKind::ALL.map(|kind| Cases::of(kind, key, &is_office));
+        let women: HashMap<Position, [u8; 16]> = self
+            .ledger
+            .vault
+            .woman_tokens()
+            .await?
+            .into_iter()
+            .map(|(position, woman)| (position, woman.token))
+            .collect();
+        let mut records = HashMap::new();
+        let mut push = |opened: &Opened| {
+            let first = opened.history.positions().next();
+            let sealed = |name: &str| {
+                let value = opened.history.value(Slot::of_name(name)?)?;
+                Some(value.as_str())
+            };
+            records.insert(opened.row.position, opened.row.record_id);
+            tables[opened.row.kind() as usize].push(&Case {
+                row: &opened.row,
+                sealed: &sealed,
+                woman: first.and_then(|first| women.get(&first).copied()),
+            });
+        };
+        self.open_current(size, &mut push).await?;
+        let moment = self.audit_moment(size).await?;
+        let mut batches = Vec::new();
+        for table in tables {
+            let name = table.kind().file();
+            let batch = table
+                .finish()
+                .map_err(|error| AppError::Usage(error.to_string()))?;
+            batches.push((name, batch));
+        }
+        let examination = Examination::of(batches, &offices, moment, &mut catalogue)
+            .await
+            .map_err(|error| AppError::Usage(error.to_string()))?;
+        Ok(Audited {
+            run: examination.run(&catalogue).await,
+            size,
+            offices,
+            ledger: self.ledger.id,
+            records,
+        })
+    }
+
+    async fn audit_moment(&self, size: u64) -> Result<Moment, AppError> {
+        let recorded_at = self.moment(size).await?.recorded_at;
+        let today = recorded_at.unwrap_or_else(Timestamp::now).date();
+        let before = today
+            .checked_sub_days(Days::new(REPORTS_ARE_IN))
+            .unwrap_or(today);
+        // The month before the one that this day lies in has ended by then.
+        Ok(Moment {
+            size,
+            today: day_number(today),
+            last_month: month_number(before) - 1,
+        })
+    }
+
+    /// Every record that is current as of a number of entries, opened, each once.
+    async fn open_current(
+        &self,
+        size: u64,
+        push: &mut impl FnMut(&Opened),
+    ) -> Result<(), AppError> {
+        let registers = self.registers().await?;
+        let superseded = Arc::new(registers.superseded(size)?);
+        let mut corrected = Vec::new();
+        for kind in RecordKind::ALL {
+            let rows = registers.corrected(kind, size)?.into_iter();
+            corrected.extend(rows.map(|row| row.record_id));
+        }
+        let (mut from, mut in_flight) = (0, FuturesOrdered::new());
+        loop {
+            while in_flight.len() < IN_FLIGHT && from < size {
+                let batch = opened(self.ledger.clone(), from, size, superseded.clone());
+                in_flight.push_back(tokio::spawn(batch));
+                from += OPENED_AT_ONCE;
+            }
+            let Some(done) = in_flight.next().await else {
+                break;
+            };
+            let done = done.map_err(|error| {
+                AppError::from(crate::ledger::request::LedgerError::CutOff(
+                    error.to_string(),
+                ))
+            })??;
+            done.iter().for_each(&mut *push);
+        }
+        for ids in corrected.chunks(BATCH) {
+            for history in self.histories(ids, size).await? {
+                let Some(last) = history.events.last() else {
+                    continue;
+                };
+                let entry = Entry::parse(&last.bytes).map_err(|error| {
+                    AppError::Integrity(format!("position {}: {error}", last.position))
+                })?;
+                let row = RegisterRow::of(&entry)
+                    .map_err(|error| AppError::Integrity(error.to_string()))?;
+                if let Some(row) = row.filter(|row| row.change != Change::Voided) {
+                    push(&Opened { row, history });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Raises what a run found and clears what it did not find any more, and seals. `within` is
+    /// the office whose findings the run was about, if it was not about all.
+    ///
+    /// # Errors
+    /// When the ledger refuses or the store fails.
+    pub async fn settle(
+        &self,
+        audited: &Audited,
+        within: Option<OfficeCode>,
+    ) -> Result<Settled, AppError> {
+        let concerns =
+            |office: OfficeCode| within.is_none_or(|top| audited.offices.is_within(office, top));
+        let cases = self.views().await?.cases().await?;
+        let stages: HashMap<Uuid, FindingStage> = cases
+            .iter()
+            .map(|case| (case.id, case.state.stage))
+            .collect();
+        let mut settled = Settled::default();
+        let mut requests: Vec<Request> = Vec::new();
+        let mut fired = HashSet::new();
+        for finding in audited
+            .run
+            .findings
+            .iter()
+            .filter(|finding| concerns(finding.office))
+        {
+            let id = audited.id(finding);
+            if !fired.insert(id) {
+                continue;
+            }
+            let stage = stages.get(&id).copied().unwrap_or_default();
+            if matches!(
+                stage,
+                FindingStage::Unknown | FindingStage::Cleared | FindingStage::Unrepeatable
+            ) {
+                settled.raised += 1;
+                requests.push(Self::raise(audited, finding, id));
+            } else {
+                settled.standing += 1;
+            }
+        }
+        let ran: HashSet<&str> = audited
+            .run
+            .rules
+            .iter()
+            .map(|of| rule_id(&of.rule))
+            .collect();
+        let position = audited.size.saturating_sub(1);
+        for case in &cases {
+            let Some(raised) = &case.raised else { continue };
+            let of_this_run = ran.contains(raised.rule.as_str()) && concerns(raised.office);
+            if of_this_run
+                && !fired.contains(&case.id)
+                && Step::Clear.is_allowed_in(case.state.stage)
+            {
+                settled.cleared += 1;
+                requests.push(finding_request(case.id, None, move |_| {
+                    FindingCommand::Clear { position }
+                }));
+            }
+        }
+        let context = self.context(None);
+        while !requests.is_empty() {
+            let rest = requests.split_off(requests.len().min(BATCH));
+            for answer in self.ledger.execute(&context, requests).await? {
+                answer?;
+            }
+            requests = rest;
+        }
+        self.seal().await?;
+        Ok(settled)
+    }
+
+    fn raise(audited: &Audited, finding: &Finding, id: Uuid) -> Request {
+        let ids = audited.record_ids(finding);
+        let records = NamedRecords::of(ids, |ids| {
+            let leaves = ids
+                .iter()
+                .map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())));
+            root_of_leaves(&leaves.collect::<Vec<_>>()).0
+        });
+        let (finding, digest) = (finding.clone(), audited.run.rules_digest.clone());
+        let position = audited.size.saturating_sub(1);
+        finding_request(id, None, move |_| FindingCommand::Raise {
+            office: finding.office,
+            period: finding.period,
+            position,
+            record_count: records.count,
+            record_ids: records.ids.clone(),
+            records_root: records.root.clone(),
+            rule: finding.rule.clone(),
+            rule_version: finding.rule_version,
+            rules_digest: digest.clone(),
+            verdict: finding.verdict,
+        })
+    }
+
+    /// The numbers that offices gave records, by record: what an auditor looks them up by.
+    ///
+    /// # Errors
+    /// When the store fails, or a sealed field does not open.
+    pub async fn source_record_ids(
+        &self,
+        ids: &[Uuid],
+        size: u64,
+    ) -> Result<BTreeMap<Uuid, String>, AppError> {
+        let mut named = BTreeMap::new();
+        for ids in ids.chunks(BATCH) {
+            for history in self.histories(ids, size).await? {
+                if let Some(value) = history.value(Slot::SOURCE_RECORD_ID) {
+                    named.insert(history.record_id, value.as_str().to_owned());
+                }
+            }
+        }
+        Ok(named)
+    }
+}
+
+/// The rule of a rule's name: the part is behind a dash.
+fn rule_id(name: &str) -> &str {
+    name.split('-').next().unwrap_or(name)
+}
+
+/// A command of a finding.
+pub(super) fn finding_request(
+    id: Uuid,
+    sealed: Option<(Slot, String)>,
+    build: impl Fn(crate::ledger::commitment::Commitments) -> FindingCommand + Send + Sync + 'static,
+) -> Request {
+    let command = For::<FindingAggregate> {
+        stream: id,
+        sealed,
+        build: Box::new(build),
+    };
+    Command::Stream(Box::new(command)).into()
+}

@@ -1,0 +1,597 @@
+//! The rules of the audit: their texts, and what their heads say.
+//!
+//! What comes in: the SQL files that the program carries, and those of a folder that the user
+//! names. What goes out: a [`Catalogue`] of [`Rule`]s, each with its head read, its parameters put
+//! in and its parts included. What may fail: a head that says less than it must, a parameter or a
+//! part that is not there; it is said with file and line, and the other rules stay. What must stay
+//! true: two catalogues with the same digest say the same; a line of the SQL that runs is known by
+//! file and line.
+//!
+//! ```text
+//! -- id: PL1                         which rule; several files may say parts of one
+//! -- part: township                  which part, where there are several
+//! -- version: 1                      raised whenever the rule says something else
+//! -- verdict: fail                   fail | signal; a column `verdict` may say otherwise
+//! -- about: records                  records | office: what a finding is about
+//! -- subject: indicator, series      columns that tell findings about one office and period apart
+//! -- title_en: ...  -- title_zh: ...
+//! -- ask_en: ...    -- ask_zh: ...   what the office is asked; {column} stands for its value
+//! -- param youngest: 12              a number or a word; stands as $youngest in the text
+//! SELECT office, make_array(record) AS records, ...
+//! ```
+//!
+//! The text follows the head. A line `-- include: pooled` stands for the part of that name. A
+//! rule's rows have `office` and either `records`, a list of the records it speaks of, or a
+//! `period` or nothing more; a signal has `p`, `p_mid` and `passes`, which says whether the effect
+//! is as large as the rule asks for.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::ledger::aggregate::finding::Verdict;
+use crate::locale::Bilingual;
+
+macro_rules! texts {
+    ($($name:literal)+) => {
+        &[$(($name, include_str!(concat!("rules/", $name, ".sql"))),)+]
+    };
+}
+
+/// The rules that the program carries, by the name of their file.
+const RULES: &[(&str, &str)] = texts!(
+    "AR1" "AR2" "AR3" "BN1" "BN2" "CT1" "CT2" "CT3" "CT4" "CT5" "DU1" "FN1" "HP1" "HP2-gestation"
+    "HP2-weight" "HP3-ages" "HP3-zodiac" "HP4" "ID1" "ID2" "ID3" "PL1" "PL2" "PL3" "PY1" "PY2"
+    "PY3" "PY4" "PY5" "PY6" "PY7" "PY8" "PY9" "SQ1" "SR1" "SR1-closeness" "SR2" "TM1" "TM2"
+    "TM2-late-share" "TM3" "XS1" "XS2" "XS3" "XS4" "XS5"
+);
+/// Texts that several rules include.
+const PARTS: &[(&str, &str)] = texts!("parts/pooled" "parts/series");
+/// Tables that are made once in a run, in this order, and asked by rules like the others.
+const VIEWS: &[(&str, &str)] = texts!("views/birth_links" "views/figures" "views/schemes");
+
+/// What a rule's findings are about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Records, by which they are told apart.
+    Records,
+    /// An office, and perhaps a period.
+    Office,
+}
+
+/// A value that the user may change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Parameter {
+    /// A number, as it was written.
+    Number(String),
+    /// A word.
+    Word(String),
+}
+
+impl Parameter {
+    fn parse(text: &str) -> Option<Self> {
+        let plain = text.strip_prefix('-').unwrap_or(text);
+        let is_number = plain.starts_with(|c: char| c.is_ascii_digit())
+            && plain
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.')
+            && text.parse::<f64>().is_ok();
+        if is_number {
+            return Some(Self::Number(text.to_owned()));
+        }
+        let is_word = !text.is_empty()
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word.then(|| Self::Word(text.to_owned()))
+    }
+
+    /// As it stands in SQL.
+    #[must_use]
+    pub fn literal(&self) -> String {
+        match self {
+            Self::Number(number) => number.clone(),
+            Self::Word(word) => format!("'{word}'"),
+        }
+    }
+}
+
+/// Where a line comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// 1-based line.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A rule that cannot be used, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {what}")]
+pub struct RuleFault {
+    /// Where.
+    pub place: Place,
+    /// What is wrong and what to do.
+    pub what: String,
+}
+
+/// A rule, or a part of one.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Which rule.
+    pub id: String,
+    /// Which part of it, where there are several.
+    pub part: Option<String>,
+    /// Its version.
+    pub version: u32,
+    /// What it says unless a row says otherwise.
+    pub verdict: Verdict,
+    /// What its findings are about.
+    pub about: About,
+    /// Columns that tell findings about one office and period apart.
+    pub subject: Vec<String>,
+    /// Its name.
+    pub title: Bilingual,
+    /// What the office is asked; `{column}` stands for a value.
+    pub ask: Bilingual,
+    /// Its parameters.
+    pub parameters: BTreeMap<String, Parameter>,
+    /// Its SQL, with the parts included and the parameters put in.
+    pub sql: String,
+    /// Where each line of the SQL comes from.
+    pub places: Vec<Place>,
+}
+
+impl Rule {
+    /// Its id, with the part.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.part {
+            Some(part) => format!("{}-{part}", self.id),
+            None => self.id.clone(),
+        }
+    }
+
+    /// What the engine says of its text.
+    #[must_use]
+    pub fn fault(&self, error: &impl std::fmt::Display) -> RuleFault {
+        RuleFault {
+            place: self.places.first().cloned().unwrap_or(Place {
+                file: self.name(),
+                line: 1,
+            }),
+            what: error.to_string(),
+        }
+    }
+
+    /// Where a line of its SQL comes from.
+    #[must_use]
+    pub fn place(&self, line: usize) -> Option<&Place> {
+        self.places.get(line.checked_sub(1)?)
+    }
+}
+
+/// A table that is made once in a run.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// Its name.
+    pub name: String,
+    /// The file.
+    pub file: String,
+    /// What makes it.
+    pub sql: String,
+}
+
+impl View {
+    /// What the engine says of its text.
+    #[must_use]
+    pub fn fault(&self, error: &impl std::fmt::Display) -> RuleFault {
+        RuleFault {
+            place: Place {
+                file: self.file.clone(),
+                line: 1,
+            },
+            what: error.to_string(),
+        }
+    }
+}
+
+/// The rules of a run.
+#[derive(Debug, Clone, Default)]
+pub struct Catalogue {
+    /// In the order in which they are made.
+    pub views: Vec<View>,
+    /// By name.
+    pub rules: BTreeMap<String, Rule>,
+    /// What could not be read.
+    pub faults: Vec<RuleFault>,
+}
+
+/// Texts by name: of rules, and of parts.
+#[derive(Default)]
+struct Texts {
+    rules: BTreeMap<String, (String, String)>,
+    parts: BTreeMap<String, (String, String)>,
+    views: BTreeMap<String, (String, String)>,
+}
+
+impl Catalogue {
+    /// The rules that the program carries.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::of(&Texts::built_in(), &BTreeMap::new())
+    }
+
+    /// The same with the rules of a folder: a file of the same name takes the place of a rule,
+    /// another adds one, `parts/NAME.sql` is a part, and `parameters.json`, `{"PL1": {"youngest":
+    /// 13}}`, changes parameters.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. What is wrong with a file is among the faults.
+    pub fn with_folder(folder: &Path) -> std::io::Result<Self> {
+        let mut texts = Texts::built_in();
+        texts.read_folder(folder)?;
+        let (parameters, fault) = read_parameters(&folder.join("parameters.json"))?;
+        let mut catalogue = Self::of(&texts, &parameters);
+        catalogue.faults.extend(fault);
+        Ok(catalogue)
+    }
+
+    fn of(texts: &Texts, parameters: &BTreeMap<String, BTreeMap<String, Parameter>>) -> Self {
+        let views = texts.views.iter().map(|(name, (file, text))| View {
+            name: name.clone(),
+            file: file.clone(),
+            sql: text.clone(),
+        });
+        let mut catalogue = Self {
+            views: views.collect(),
+            ..Self::default()
+        };
+        for (file, text) in texts.rules.values() {
+            match Head::read(file, text).and_then(|head| head.rule(texts, parameters)) {
+                Ok(rule) => drop(catalogue.rules.insert(rule.name(), rule)),
+                Err(fault) => catalogue.faults.push(fault),
+            }
+        }
+        for (id, values) in parameters {
+            let of_rule = || catalogue.rules.values().filter(|rule| rule.id == *id);
+            let unknown = values
+                .keys()
+                .find(|name| of_rule().all(|rule| !rule.parameters.contains_key(*name)));
+            if let Some(name) = unknown {
+                let place = Place {
+                    file: "parameters.json".to_owned(),
+                    line: 1,
+                };
+                let what = format!("the rule {id} has no parameter {name}; see `audit rules`");
+                catalogue.faults.push(RuleFault { place, what });
+            }
+        }
+        catalogue
+    }
+
+    /// SHA-256 over every rule: name, version and the SQL that runs.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for view in &self.views {
+            for part in [&view.name, &view.sql] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        for (name, rule) in &self.rules {
+            for part in [
+                name.as_bytes(),
+                &rule.version.to_be_bytes(),
+                rule.sql.as_bytes(),
+            ] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        hex::encode(hash.finalize())
+    }
+
+    /// Keeps the rules of these ids alone.
+    ///
+    /// # Errors
+    /// The first id that no rule has.
+    pub fn keep(&mut self, ids: &[String]) -> Result<(), String> {
+        let unknown = ids
+            .iter()
+            .find(|id| self.rules.values().all(|rule| rule.id != **id));
+        if let Some(id) = unknown {
+            return Err(id.clone());
+        }
+        self.rules.retain(|_, rule| ids.contains(&rule.id));
+        Ok(())
+    }
+}
+
+impl Texts {
+    fn built_in() -> Self {
+        let named = |texts: &[(&str, &str)]| {
+            let texts = texts.iter().map(|(name, text)| {
+                let key = name.rsplit('/').next().unwrap_or(name).to_owned();
+                (key, (format!("{name}.sql"), (*text).to_owned()))
+            });
+            texts.collect()
+        };
+        Self {
+            rules: named(RULES),
+            parts: named(PARTS),
+            views: named(VIEWS),
+        }
+    }
+
+    fn read_folder(&mut self, folder: &Path) -> std::io::Result<()> {
+        for (below, texts) in [
+            ("", &mut self.rules),
+            ("parts", &mut self.parts),
+            ("views", &mut self.views),
+        ] {
+            let folder = folder.join(below);
+            if !below.is_empty() && !folder.exists() {
+                continue;
+            }
+            for found in std::fs::read_dir(&folder)? {
+                let path = found?.path();
+                let name = path.file_stem().and_then(|name| name.to_str());
+                let (Some(name), true) = (name, path.extension().is_some_and(|end| end == "sql"))
+                else {
+                    continue;
+                };
+                let text = std::fs::read_to_string(&path)?;
+                texts.insert(name.to_owned(), (path.display().to_string(), text));
+            }
+        }
+        Ok(())
+    }
+}
+
+type Parameters = BTreeMap<String, BTreeMap<String, Parameter>>;
+
+fn read_parameters(path: &Path) -> std::io::Result<(Parameters, Option<RuleFault>)> {
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Default::default()),
+        read => read?,
+    };
+    let fault = |line: usize, what: String| RuleFault {
+        place: Place {
+            file: path.display().to_string(),
+            line,
+        },
+        what,
+    };
+    let read: BTreeMap<String, BTreeMap<String, serde_json::Value>> =
+        match serde_json::from_str(&text) {
+            Ok(read) => read,
+            Err(error) => {
+                let what = format!("{error}; write {{\"PL1\": {{\"youngest\": 13}}}}");
+                return Ok((Parameters::new(), Some(fault(error.line(), what))));
+            }
+        };
+    let mut parameters = Parameters::new();
+    for (id, values) in read {
+        for (name, value) in values {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            let Some(value) = Parameter::parse(&text) else {
+                let what = format!("the parameter {name} of {id} is neither a number nor a word");
+                return Ok((Parameters::new(), Some(fault(1, what))));
+            };
+            parameters
+                .entry(id.clone())
+                .or_default()
+                .insert(name, value);
+        }
+    }
+    Ok((parameters, None))
+}
+
+/// The head of a rule's file, and where its text begins.
+struct Head<'a> {
+    file: &'a str,
+    keys: BTreeMap<&'a str, (usize, &'a str)>,
+    parameters: BTreeMap<String, Parameter>,
+    /// Lines of the text, with their numbers.
+    body: Vec<(usize, &'a str)>,
+}
+
+impl<'a> Head<'a> {
+    fn read(file: &'a str, text: &'a str) -> Result<Self, RuleFault> {
+        let mut head = Self {
+            file,
+            keys: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            body: Vec::new(),
+        };
+        for (line, content) in (1..).zip(text.lines()) {
+            let comment = content.strip_prefix("--").filter(|_| head.body.is_empty());
+            let Some(comment) = comment else {
+                head.body.push((line, content));
+                continue;
+            };
+            let Some((key, value)) = comment.split_once(':') else {
+                continue;
+            };
+            let (key, value) = (key.trim(), value.trim());
+            if let Some(name) = key.strip_prefix("param ") {
+                // What follows two dashes is said to the reader.
+                let value = value.split("--").next().unwrap_or_default().trim();
+                let value = Parameter::parse(value).ok_or_else(|| {
+                    head.fault(line, format!("{value:?} is neither a number nor a word"))
+                })?;
+                head.parameters.insert(name.trim().to_owned(), value);
+            } else {
+                head.keys.insert(key, (line, value));
+            }
+        }
+        Ok(head)
+    }
+
+    fn fault(&self, line: usize, what: String) -> RuleFault {
+        RuleFault {
+            place: Place {
+                file: self.file.to_owned(),
+                line,
+            },
+            what,
+        }
+    }
+
+    fn must(&self, key: &'static str) -> Result<(usize, &'a str), RuleFault> {
+        self.keys.get(key).copied().ok_or_else(|| {
+            self.fault(
+                1,
+                format!("the head has no {key}; write a line `-- {key}: ...`"),
+            )
+        })
+    }
+
+    fn bilingual(&self, name: &'static str) -> Result<Bilingual, RuleFault> {
+        let (en, zh) = match name {
+            "title" => ("title_en", "title_zh"),
+            _ => ("ask_en", "ask_zh"),
+        };
+        Ok(Bilingual {
+            en: self.must(en)?.1.to_owned(),
+            zh: self.must(zh)?.1.to_owned(),
+        })
+    }
+
+    fn rule(mut self, texts: &Texts, parameters: &Parameters) -> Result<Rule, RuleFault> {
+        let (line, id) = self.must("id")?;
+        let slug = |word: &str| {
+            let known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+            (1..=64).contains(&word.len()) && word.bytes().all(known)
+        };
+        if !slug(id) {
+            let what = "the id of a rule is 1 to 64 letters, digits, '_', '-' and '.'".to_owned();
+            return Err(self.fault(line, what));
+        }
+        let verdict = match self.must("verdict")? {
+            (_, "fail") => Verdict::Fail,
+            (_, "signal") => Verdict::Signal,
+            (line, other) => {
+                return Err(self.fault(
+                    line,
+                    format!("the verdict {other} is neither fail nor signal"),
+                ));
+            }
+        };
+        let about = match self.must("about")? {
+            (_, "records") => About::Records,
+            (_, "office") => About::Office,
+            (line, other) => {
+                return Err(self.fault(line, format!("{other} is neither records nor office")));
+            }
+        };
+        let (line, version) = self.must("version")?;
+        let version = version
+            .parse()
+            .map_err(|_| self.fault(line, format!("{version} is no version; write 1")))?;
+        let subject = self.keys.get("subject").map_or("", |(_, text)| *text);
+        let subject = subject
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        let (title, ask) = (self.bilingual("title")?, self.bilingual("ask")?);
+        if let Some(changed) = parameters.get(id) {
+            for (name, value) in changed {
+                if let Some(own) = self.parameters.get_mut(name) {
+                    own.clone_from(value);
+                }
+            }
+        }
+        let (sql, places) = self.sql(texts)?;
+        Ok(Rule {
+            id: id.to_owned(),
+            part: self.keys.get("part").map(|(_, part)| (*part).to_owned()),
+            version,
+            verdict,
+            about,
+            subject: subject.map(str::to_owned).collect(),
+            title,
+            ask,
+            parameters: self.parameters,
+            sql,
+            places,
+        })
+    }
+
+    /// The text with its parts and parameters, and where each line comes from.
+    fn sql(&self, texts: &Texts) -> Result<(String, Vec<Place>), RuleFault> {
+        let mut sql = String::new();
+        let mut places = Vec::new();
+        for (line, content) in &self.body {
+            let included = content.trim().strip_prefix("-- include:").map(str::trim);
+            let Some(part) = included else {
+                self.put(&mut sql, *line, content, self.file, *line)?;
+                places.push(Place {
+                    file: self.file.to_owned(),
+                    line: *line,
+                });
+                continue;
+            };
+            let (file, text) = texts.parts.get(part).ok_or_else(|| {
+                let known: Vec<_> = texts.parts.keys().map(String::as_str).collect();
+                self.fault(
+                    *line,
+                    format!("there is no part {part}; there are {}", known.join(", ")),
+                )
+            })?;
+            for (number, content) in (1..).zip(text.lines()) {
+                self.put(&mut sql, *line, content, file, number)?;
+                places.push(Place {
+                    file: file.clone(),
+                    line: number,
+                });
+            }
+        }
+        Ok((sql, places))
+    }
+
+    /// Appends a line with its parameters put in.
+    fn put(
+        &self,
+        sql: &mut String,
+        own_line: usize,
+        content: &str,
+        file: &str,
+        line: usize,
+    ) -> Result<(), RuleFault> {
+        // What stands in a comment is for the reader.
+        let code = content.find("--").unwrap_or(content.len());
+        let (mut rest, comment) = content.split_at(code);
+        while let Some((before, after)) = rest.split_once('$') {
+            let end = after
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(after.len());
+            let (name, behind) = after.split_at(end);
+            let value = self.parameters.get(name).ok_or_else(|| {
+                let what = format!(
+                    "${name} stands at {file}:{line}, and the head has no such parameter; write a line `-- param {name}: ...`"
+                );
+                self.fault(own_line, what)
+            })?;
+            let _ = write!(sql, "{before}{}", value.literal());
+            rest = behind;
+        }
+        let _ = writeln!(sql, "{rest}{comment}");
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+-- id: AR2
+-- version: 1
+-- verdict: fail
+-- about: records
+-- title_en: Population balance
+-- title_zh: 人口平衡
+-- ask_en: The population of {period} says {value}, the register gives {expected}; which movements are missing?
+-- ask_zh: {period}人口填报{value}，登记推得{expected}；缺少哪些变动？
+-- param share: 0.005
+
+WITH lines AS (
+    SELECT r.record, r.office, r.period, r.period_last_day, r.value, r.submitted_day
+    FROM returns r JOIN offices o ON r.office = o.office
+    WHERE r.source = 'village' AND r.indicator = 'population' AND r.value IS NOT NULL AND o.level = 'village'
+), moves AS (
+    SELECT office, occurred_day, reported_day, 1 AS persons FROM births WHERE source = 'village'
+    UNION ALL
+    SELECT office, occurred_day, reported_day, CASE WHEN kind IN ('resident', 'arrival') THEN 1 ELSE -1 END
+    FROM registrations WHERE source = 'village' AND kind IN ('resident', 'arrival', 'death', 'departure')
+), stock AS (
+    SELECT l.record, sum(m.persons) AS residents
+    FROM lines l JOIN (
+        SELECT office, occurred_day, reported_day, sum(persons) AS persons FROM moves
+        GROUP BY office, occurred_day, reported_day
+    ) m ON l.office = m.office AND m.occurred_day <= l.period_last_day AND m.reported_day <= l.submitted_day
+    GROUP BY l.record
+)
+SELECT l.office, l.period, make_array(l.record) AS records, l.value, s.residents AS expected
+FROM lines l JOIN stock s ON l.record = s.record
+WHERE abs(l.value - s.residents) > $share * s.residents

@@ -1,0 +1,19 @@
+-- id: CT3
+-- version: 1
+-- verdict: signal
+-- about: office
+-- subject: indicator, series
+-- title_en: Zero run
+-- title_zh: 连续为零
+-- ask_en: {indicator} is 0 in {length} months in a row, where {mean} a month are usual; were reports lost?
+-- ask_zh: {indicator}连续{length}个月为零，平常每月{mean}；是否漏报？
+-- param n: 12
+-- param mean: 1.5
+-- param length: 2
+
+WITH 
+-- include: series
+, tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN zero_run(counts) END AS t FROM lists)
+SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AS passes, t['length'] AS length, t['mean'] AS mean,
+       CASE WHEN n < $n OR mean < $mean THEN 'insufficient' ELSE 'signal' END AS verdict, n
+FROM tested WHERE t['p'] IS NOT NULL OR n < $n OR mean < $mean

@@ -1,0 +1,30 @@
+-- id: CT5
+-- version: 1
+-- verdict: signal
+-- about: office
+-- title_en: Target hugging
+-- title_zh: 贴近目标
+-- ask_en: Of {trials} birth rates of villages and years within 5% of the target, {successes} lie just inside it; how were they made?
+-- ask_zh: 在目标5%以内的{trials}个村年出生率中{successes}个恰在目标内；如何得出？
+-- param n: 10
+-- param edge: 0.6
+-- param target: 15.0
+-- param near: 0.05
+
+WITH homes AS (
+    SELECT office, count(*) AS residents FROM registrations
+    WHERE kind = 'resident' AND source = 'village' GROUP BY office
+), years AS (
+    SELECT office, CAST(floor(month / 12.0) AS BIGINT) AS year, sum(value) AS births, count(*) AS months
+    FROM figures WHERE indicator = 'births' AND series = 'returned'
+    GROUP BY office, CAST(floor(month / 12.0) AS BIGINT)
+), rates AS (
+    SELECT o.county AS unit, 1000.0 * y.births / h.residents AS rate
+    FROM years y JOIN homes h ON y.office = h.office JOIN offices o ON y.office = o.office WHERE y.months = 12
+), counted AS (
+    SELECT unit, count(*) AS trials, sum(CASE WHEN rate <= $target THEN 1 ELSE 0 END) AS successes
+    FROM rates WHERE rate BETWEEN $target * (1 - $near) AND $target * (1 + $near) GROUP BY unit
+), tested AS (SELECT *, CASE WHEN trials >= $n THEN share_above(successes, trials, $edge, 1.0) END AS t FROM counted)
+SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes,
+       CASE WHEN trials < $n THEN 'insufficient' ELSE 'signal' END AS verdict
+FROM tested

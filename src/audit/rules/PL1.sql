@@ -1,0 +1,16 @@
+-- id: PL1
+-- version: 1
+-- verdict: fail
+-- about: records
+-- title_en: Mother's age at birth
+-- title_zh: 母亲生育年龄
+-- ask_en: The mother was {age} years old by these dates; compare both birth dates with the documents.
+-- ask_zh: 按所填日期母亲为{age}岁；请核对两个出生日期。
+-- param youngest: 12
+-- param oldest: 55
+-- param review_below: 15
+-- param review_from: 50
+
+SELECT office, make_array(record) AS records, mother_age AS age,
+       CASE WHEN mother_age < $youngest OR mother_age > $oldest THEN 'fail' ELSE 'review' END AS verdict
+FROM births WHERE mother_age < $review_below OR mother_age >= $review_from

@@ -1,0 +1,24 @@
+-- id: PY3
+-- version: 1
+-- verdict: fail
+-- about: records
+-- title_en: No registry link
+-- title_zh: 登记中无此人
+-- ask_en: The beneficiary is {fault} in the registers; who is it?
+-- ask_zh: 受益人在登记中{fault}；请说明是谁。
+
+WITH known AS (
+    SELECT person, max(CASE WHEN kind = 'departure' THEN occurred_day END) AS departed,
+           max(CASE WHEN kind <> 'departure' THEN occurred_day END) AS came
+    FROM registrations WHERE kind IN ('resident', 'arrival', 'departure') AND person IS NOT NULL
+    GROUP BY person
+), alike AS (
+    SELECT DISTINCT alike FROM registrations WHERE kind IN ('resident', 'arrival') AND alike IS NOT NULL
+)
+SELECT d.office, d.period, make_array(d.record) AS records,
+       CASE WHEN k.came IS NULL THEN 'unknown' ELSE 'departed' END AS fault
+FROM disbursements d LEFT JOIN known k ON d.person = k.person
+LEFT JOIN alike a ON d.alike = a.alike
+WHERE d.flow = 'payment' AND (d.person IS NOT NULL OR d.alike IS NOT NULL)
+  AND ((k.came IS NULL AND a.alike IS NULL)
+       OR (k.departed < d.period_first_day AND k.departed >= k.came))

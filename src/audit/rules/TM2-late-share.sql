@@ -1,0 +1,19 @@
+-- id: TM2
+-- part: late-share
+-- version: 1
+-- verdict: signal
+-- about: office
+-- title_en: Late share
+-- title_zh: 迟报比例
+-- ask_en: {successes} of {trials} births were reported late, more than elsewhere; what keeps reports back?
+-- ask_zh: {trials}例出生中{successes}例迟报，高于其他单位；上报为何延误？
+-- param n: 50
+-- param edge: 1.5
+
+WITH sample AS (
+   SELECT office, 'births' AS of, count(*) AS trials, sum(CASE WHEN reported_day-occurred_day>31 THEN 1 ELSE 0 END) AS successes FROM births WHERE source='village' GROUP BY office),
+
+-- include: pooled
+, alls AS (SELECT sum(trials) AS n, sum(successes) AS k FROM sample),
+tested AS (SELECT p.*, share_above(successes, trials, (alls.k-successes+1.0)/(alls.n-trials+1.0), $edge) AS t FROM pooled p CROSS JOIN alls WHERE trials >= $n AND alls.n > trials)
+SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes FROM tested

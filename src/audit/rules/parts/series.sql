@@ -1,0 +1,33 @@
+-- Series of months: of an office whose mean is large enough, else of its township together.
+-- Needs: $n, $mean. Gives: lists(office, indicator, series, counts, months, ones, n, mean, first_month),
+-- and listed(office, indicator, series, month, value).
+-- One series for each office and kind of event: what it returned, or what was registered where it
+-- returns too little. Two series of one thing would be two tests of one thing.
+sent AS (
+    SELECT office, indicator, count(*) AS n FROM figures WHERE series = 'returned' GROUP BY office, indicator
+),
+looked_at AS (
+    SELECT f.* FROM figures f LEFT JOIN sent s ON f.office = s.office AND f.indicator = s.indicator
+    WHERE (f.series = 'returned') = (coalesce(s.n, 0) >= $n)
+),
+own AS (
+    SELECT office, indicator, series, count(*) AS n, avg(value) AS mean FROM looked_at GROUP BY office, indicator, series
+),
+pool AS (
+    SELECT o.township AS office, f.indicator, f.series, f.month, sum(f.value) AS value
+    FROM looked_at f JOIN own w ON f.office = w.office AND f.indicator = w.indicator AND f.series = w.series
+    JOIN offices o ON f.office = o.office
+    WHERE w.mean < $mean OR w.n < $n
+    GROUP BY o.township, f.indicator, f.series, f.month
+),
+listed AS (
+    SELECT f.office, f.indicator, f.series, f.month, CAST(f.value AS BIGINT) AS value
+    FROM looked_at f JOIN own w ON f.office = w.office AND f.indicator = w.indicator AND f.series = w.series
+    WHERE w.mean >= $mean AND w.n >= $n
+    UNION ALL SELECT office, indicator, series, month, CAST(value AS BIGINT) FROM pool
+),
+lists AS (
+    SELECT office, indicator, series, array_agg(value ORDER BY month) AS counts,
+           array_agg(month ORDER BY month) AS months, array_agg(CAST(1.0 AS DOUBLE) ORDER BY month) AS ones, count(*) AS n, avg(value) AS mean, min(month) AS first_month
+    FROM listed GROUP BY office, indicator, series
+)
