@@ -13,27 +13,26 @@ use chrono::Days;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use uuid::Uuid;
 
-use super::reading::BATCH;
+use super::reading::{BATCH, named_records};
 use super::{App, AppError};
-use crate::audit::cases::{Case, Cases, day_number, month_number};
+use crate::audit::cases::{Case, Cases};
 use crate::audit::catalogue::Catalogue;
 use crate::audit::finding::Finding;
 use crate::audit::run::{Examination, Moment, Run, office_number};
-use crate::ledger::aggregate::NamedRecords;
 use crate::ledger::aggregate::finding::{
     Finding as FindingAggregate, FindingCommand, FindingStage, Step,
 };
 use crate::ledger::execute::Ledger;
 use crate::ledger::history::RecordHistory;
 use crate::ledger::request::{Command, For, Request};
-use crate::model::entry::Entry;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, day_number, month_number};
+use crate::registers::fold::row_of;
 use crate::registers::row::{Change, RegisterRow};
-use crate::seal::merkle::{Hash, root_of_leaves};
+use crate::registers::sql::SqlError;
 
 /// Entries that are opened at once.
 const OPENED_AT_ONCE: u64 = 4096;
@@ -50,6 +49,8 @@ pub struct Audited {
     pub size: u64,
     /// The offices that there were.
     pub offices: OfficeDirectory,
+    /// The office whose findings, with those of the offices below it, are meant; all without one.
+    within: Option<OfficeCode>,
     ledger: Uuid,
     records: HashMap<Position, Uuid>,
 }
@@ -72,6 +73,20 @@ struct Opened {
 }
 
 impl Audited {
+    /// Leaves the findings of other offices out. The rules saw all of them.
+    pub fn keep_within(&mut self, top: OfficeCode) {
+        self.within = Some(top);
+        let offices = &self.offices;
+        let is_within = |finding: &Finding| offices.is_within(finding.office, top);
+        self.run.findings.retain(is_within);
+    }
+
+    /// Whether findings of the office are meant.
+    fn concerns(&self, office: OfficeCode) -> bool {
+        self.within
+            .is_none_or(|top| self.offices.is_within(office, top))
+    }
+
     /// The record whose current row is at a position.
     #[must_use]
     pub fn record_id(&self, position: Position) -> Option<Uuid> {
@@ -109,11 +124,7 @@ async fn opened(
     let mut opened = Vec::new();
     for stored in entries {
         let position = stored.position;
-        let read = {
-            let entry = Entry::parse(&stored.bytes)
-                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-            RegisterRow::of(&entry).map_err(|error| AppError::Integrity(error.to_string()))?
-        };
+        let read = row_of(position, &stored.bytes)?;
         let is_current =
             |row: &RegisterRow| row.version == 1 && !superseded.contains(&row.position);
         let Some(row) = read.filter(is_current) else {
@@ -174,16 +185,15 @@ impl App {
             let name = table.kind().file();
             let batch = table
                 .finish()
-                .map_err(|error| AppError::Usage(error.to_string()))?;
+                .map_err(|error| SqlError::Engine(error.to_string()))?;
             batches.push((name, batch));
         }
-        let examination = Examination::of(batches, &offices, moment, &mut catalogue)
-            .await
-            .map_err(|error| AppError::Usage(error.to_string()))?;
+        let examination = Examination::of(batches, &offices, moment, &mut catalogue).await?;
         Ok(Audited {
             run: examination.run(&catalogue).await,
             size,
             offices,
+            within: None,
             ledger: self.ledger.id,
             records,
         })
@@ -198,8 +208,8 @@ impl App {
         // The month before the one that this day lies in has ended by then.
         Ok(Moment {
             size,
-            today: day_number(today),
-            last_month: month_number(before) - 1,
+            today: day_number(today).into(),
+            last_month: (month_number(before) - 1).into(),
         })
     }
 
@@ -238,11 +248,7 @@ impl App {
                 let Some(last) = history.events.last() else {
                     continue;
                 };
-                let entry = Entry::parse(&last.bytes).map_err(|error| {
-                    AppError::Integrity(format!("position {}: {error}", last.position))
-                })?;
-                let row = RegisterRow::of(&entry)
-                    .map_err(|error| AppError::Integrity(error.to_string()))?;
+                let row = row_of(last.position, &last.bytes)?;
                 if let Some(row) = row.filter(|row| row.change != Change::Voided) {
                     push(&Opened { row, history });
                 }
@@ -251,18 +257,11 @@ impl App {
         Ok(())
     }
 
-    /// Raises what a run found and clears what it did not find any more, and seals. `within` is
-    /// the office whose findings the run was about, if it was not about all.
+    /// Raises what a run found and clears what it did not find any more, and seals.
     ///
     /// # Errors
     /// When the ledger refuses or the store fails.
-    pub async fn settle(
-        &self,
-        audited: &Audited,
-        within: Option<OfficeCode>,
-    ) -> Result<Settled, AppError> {
-        let concerns =
-            |office: OfficeCode| within.is_none_or(|top| audited.offices.is_within(office, top));
+    pub async fn settle(&self, audited: &Audited) -> Result<Settled, AppError> {
         let cases = self.views().await?.cases().await?;
         let stages: HashMap<Uuid, FindingStage> = cases
             .iter()
@@ -271,12 +270,7 @@ impl App {
         let mut settled = Settled::default();
         let mut requests: Vec<Request> = Vec::new();
         let mut fired = HashSet::new();
-        for finding in audited
-            .run
-            .findings
-            .iter()
-            .filter(|finding| concerns(finding.office))
-        {
+        for finding in &audited.run.findings {
             let id = audited.id(finding);
             if !fired.insert(id) {
                 continue;
@@ -292,16 +286,10 @@ impl App {
                 settled.standing += 1;
             }
         }
-        let ran: HashSet<&str> = audited
-            .run
-            .rules
-            .iter()
-            .map(|of| rule_id(&of.rule))
-            .collect();
         let position = audited.size.saturating_sub(1);
         for case in &cases {
             let Some(raised) = &case.raised else { continue };
-            let of_this_run = ran.contains(raised.rule.as_str()) && concerns(raised.office);
+            let of_this_run = audited.run.heard(&raised.rule) && audited.concerns(raised.office);
             if of_this_run
                 && !fired.contains(&case.id)
                 && Step::Clear.is_allowed_in(case.state.stage)
@@ -326,12 +314,7 @@ impl App {
 
     fn raise(audited: &Audited, finding: &Finding, id: Uuid) -> Request {
         let ids = audited.record_ids(finding);
-        let records = NamedRecords::of(ids, |ids| {
-            let leaves = ids
-                .iter()
-                .map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())));
-            root_of_leaves(&leaves.collect::<Vec<_>>()).0
-        });
+        let records = named_records(ids);
         let (finding, digest) = (finding.clone(), audited.run.rules_digest.clone());
         let position = audited.size.saturating_sub(1);
         finding_request(id, None, move |_| FindingCommand::Raise {
@@ -348,16 +331,23 @@ impl App {
         })
     }
 
-    /// The numbers that offices gave records, by record: what an auditor looks them up by.
+    /// The numbers that offices gave records, by record: what an auditor looks them up by. That
+    /// they were shown, and for what, is an entry of its own.
     ///
     /// # Errors
-    /// When the store fails, or a sealed field does not open.
+    /// When the store fails, a sealed field does not open, or there is no purpose.
     pub async fn source_record_ids(
         &self,
         ids: &[Uuid],
         size: u64,
+        purpose: &str,
     ) -> Result<BTreeMap<Uuid, String>, AppError> {
         let mut named = BTreeMap::new();
+        if ids.is_empty() {
+            return Ok(named);
+        }
+        self.disclose(ids.to_vec(), vec![Slot::SOURCE_RECORD_ID], purpose)
+            .await?;
         for ids in ids.chunks(BATCH) {
             for history in self.histories(ids, size).await? {
                 if let Some(value) = history.value(Slot::SOURCE_RECORD_ID) {
@@ -367,11 +357,6 @@ impl App {
         }
         Ok(named)
     }
-}
-
-/// The rule of a rule's name: the part is behind a dash.
-fn rule_id(name: &str) -> &str {
-    name.split('-').next().unwrap_or(name)
 }
 
 /// A command of a finding.

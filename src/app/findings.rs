@@ -201,13 +201,8 @@ impl App {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        if ids.is_empty() {
-            return Ok(());
-        }
-        self.disclose(ids.clone(), vec![Slot::SOURCE_RECORD_ID], purpose)
-            .await?;
         let size = self.store().head().await?.size;
-        let named = self.source_record_ids(&ids, size).await?;
+        let named = self.source_record_ids(&ids, size, purpose).await?;
         for line in lines {
             let shown = line.record_ids.iter().map(|id| {
                 // An erased record has no number any more; its id says which it was.

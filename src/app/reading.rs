@@ -14,6 +14,7 @@ use crate::ledger::aggregate::NamedRecords;
 use crate::ledger::aggregate::disclosure::{Disclosure, DisclosureCommand};
 use crate::ledger::history::RecordHistory;
 use crate::ledger::request::{Command, For, Receipt};
+use crate::model::entry::leaf_hash;
 use crate::model::fields::AnyFields;
 use crate::model::id::OfficeCode;
 use crate::model::slot::Slot;
@@ -81,6 +82,14 @@ pub fn read_at_most(path: &Path, most: usize) -> Result<Vec<u8>, AppError> {
     let read = file.take(most as u64 + 1).read_to_end(&mut bytes);
     read.map_err(failed("read", path))?;
     Ok(bytes)
+}
+
+/// Records as an entry names them: by their ids, or by the root over them when they are many.
+pub(super) fn named_records(ids: Vec<Uuid>) -> NamedRecords {
+    NamedRecords::of(ids, |ids| {
+        let leaves = ids.iter().map(|id| Hash(leaf_hash(id.as_bytes())));
+        root_of_leaves(&leaves.collect::<Vec<_>>()).0
+    })
 }
 
 impl App {
@@ -183,13 +192,7 @@ impl App {
         purpose: &str,
     ) -> Result<Receipt, AppError> {
         let actor = self.actor.clone();
-        let records = NamedRecords::of(ids, |ids| {
-            let leaves: Vec<Hash> = ids
-                .iter()
-                .map(|id| Hash(crate::model::entry::leaf_hash(id.as_bytes())))
-                .collect();
-            root_of_leaves(&leaves).0
-        });
+        let records = named_records(ids);
         let command = For::<Disclosure> {
             stream: Uuid::new_v8(rand::random()),
             sealed: Some((Slot::PURPOSE, sealed_text("purpose", purpose)?)),

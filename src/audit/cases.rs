@@ -13,7 +13,7 @@
 
 use std::sync::Arc;
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use datafusion::arrow::array::builder::{
     BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
 };
@@ -25,7 +25,7 @@ use crate::ledger::keys::Prf;
 use crate::model::cell::Value;
 use crate::model::period::Period;
 use crate::model::schema::RecordKind;
-use crate::model::time::{age_in_years, parse_date};
+use crate::model::time::{age_in_years, day_number, month_number, parse_date};
 use crate::registers::row::RegisterRow;
 use crate::statistics::identity::{
     NumberFault, compared_number, is_certificate_number, resident_number,
@@ -36,9 +36,6 @@ use Take::{
     Office, OfficeOf, PeriodFirst, PeriodKind, PeriodLast, PeriodLastMonth, Person, Position, Real,
     RecordedDay, Text, Whole, Woman,
 };
-
-/// 1970-01-01, as [`Datelike::num_days_from_ce`] counts.
-const EPOCH_DAYS: i32 = 719_163;
 
 /// How a column is made of a record. The names are those of fields, public or sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,18 +295,6 @@ impl Case<'_> {
     }
 }
 
-/// Days since 1970.
-#[must_use]
-pub fn day_number(date: NaiveDate) -> i64 {
-    i64::from(date.num_days_from_ce() - EPOCH_DAYS)
-}
-
-/// 12 times the year plus the month less 1.
-#[must_use]
-pub fn month_number(date: NaiveDate) -> i64 {
-    i64::from(date.year()) * 12 + i64::from(date.month0())
-}
-
 /// A column that is being filled.
 enum Column {
     Whole(Int64Builder),
@@ -408,9 +393,7 @@ impl<'k> Cases<'k> {
                     _ => builder.append_null(),
                 },
                 Column::Date(builder) => builder.append_option(match *take {
-                    Date(name) => case
-                        .date(name)
-                        .map(|date| date.num_days_from_ce() - EPOCH_DAYS),
+                    Date(name) => case.date(name).map(day_number),
                     _ => None,
                 }),
                 Column::Truth(builder) => builder.append_option(match *take {
@@ -432,11 +415,11 @@ impl<'k> Cases<'k> {
     fn whole(&self, case: &Case<'_>, take: Take) -> Option<i64> {
         match take {
             Position => i64::try_from(case.row.position).ok(),
-            RecordedDay => Some(day_number(case.row.recorded_at.date())),
+            RecordedDay => Some(day_number(case.row.recorded_at.date()).into()),
             Whole(name) | Office(name) => case.whole(name),
             OfficeOf(name) => case.whole(name).filter(|code| (self.is_office)(*code)),
-            Day(name) => case.date(name).map(day_number),
-            Month(name) => case.date(name).map(month_number),
+            Day(name) => case.date(name).map(day_number).map(i64::from),
+            Month(name) => case.date(name).map(month_number).map(i64::from),
             Code(purpose, name) => Some(self.code(purpose, case.text(name)?.trim())),
             Name(name) => Some(self.code("name", &compared_name(&case.text(name)?))),
             Person(name) => {
@@ -452,9 +435,15 @@ impl<'k> Cases<'k> {
             Woman => case.woman.map(|token| number_of(&token)),
             AgeAt(born, on) => case.age(born, case.date(on)),
             AgeAtPeriodEnd(born) => case.age(born, Some(case.period()?.last_day())),
-            PeriodFirst => case.period().map(|period| day_number(period.first_day())),
-            PeriodLast => case.period().map(|period| day_number(period.last_day())),
-            PeriodLastMonth => case.period().map(|period| month_number(period.last_day())),
+            PeriodFirst => case
+                .period()
+                .map(|period| day_number(period.first_day()).into()),
+            PeriodLast => case
+                .period()
+                .map(|period| day_number(period.last_day()).into()),
+            PeriodLastMonth => case
+                .period()
+                .map(|period| month_number(period.last_day()).into()),
             Text(_) | Real(_) | Date(_) | Known(_) | Number(..) | CertificateHolds(_)
             | PeriodKind => None,
         }

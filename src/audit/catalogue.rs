@@ -33,6 +33,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ledger::aggregate::finding::Verdict;
 use crate::locale::Bilingual;
+use crate::registers::sql::SqlError;
 
 macro_rules! texts {
     ($($name:literal)+) => {
@@ -160,15 +161,27 @@ impl Rule {
         }
     }
 
-    /// What the engine says of its text.
+    /// What the engine says of its text, where it says it.
     #[must_use]
-    pub fn fault(&self, error: &impl std::fmt::Display) -> RuleFault {
+    pub fn fault(&self, error: &SqlError) -> RuleFault {
+        match error {
+            SqlError::Text { line, what, .. } => {
+                self.fault_of(usize::try_from(*line).unwrap_or(1), what.clone())
+            }
+            error => self.fault_of(1, error.to_string()),
+        }
+    }
+
+    /// What is wrong with a line of its SQL.
+    #[must_use]
+    pub fn fault_of(&self, line: usize, what: String) -> RuleFault {
+        let place = self.place(line).or_else(|| self.places.first());
         RuleFault {
-            place: self.places.first().cloned().unwrap_or(Place {
+            place: place.cloned().unwrap_or(Place {
                 file: self.name(),
                 line: 1,
             }),
-            what: error.to_string(),
+            what,
         }
     }
 
@@ -193,13 +206,19 @@ pub struct View {
 impl View {
     /// What the engine says of its text.
     #[must_use]
-    pub fn fault(&self, error: &impl std::fmt::Display) -> RuleFault {
+    pub fn fault(&self, error: &SqlError) -> RuleFault {
+        let (line, what) = match error {
+            SqlError::Text { line, what, .. } => {
+                (usize::try_from(*line).unwrap_or(1), what.clone())
+            }
+            error => (1, error.to_string()),
+        };
         RuleFault {
             place: Place {
                 file: self.file.clone(),
-                line: 1,
+                line,
             },
-            what: error.to_string(),
+            what,
         }
     }
 }

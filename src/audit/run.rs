@@ -7,15 +7,13 @@
 //! the same findings in the same order; a signal has passed the gate of its rule and the
 //! multiplicity control over the whole run; what could not be tested is said.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
-use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
-use datafusion::prelude::{SessionConfig, SessionContext};
 use serde::Serialize;
 
 use super::catalogue::{Catalogue, Rule, RuleFault};
@@ -25,6 +23,7 @@ use super::rows::{Found, found_in};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
+use crate::registers::sql::{Session, SqlError};
 use crate::statistics::multiplicity::{Test, decide};
 
 /// False discovery rate of a run.
@@ -48,6 +47,9 @@ pub struct Moment {
 pub struct RuleOutcome {
     /// The rule, with its part.
     pub rule: String,
+    /// The rule alone.
+    #[serde(skip)]
+    pub id: String,
     /// Findings of it.
     pub findings: u64,
     /// Statistical tests, for a rule that makes them.
@@ -76,29 +78,20 @@ pub struct Run {
     pub findings: Vec<Finding>,
     /// In order of rule.
     pub rules: Vec<RuleOutcome>,
-    /// Rules that could not be run.
+    /// Rules that could not be read or run.
     pub faults: Vec<RuleFault>,
+    /// Rules of which a part did not run, so that a finding that is not there says nothing.
+    pub unheard: BTreeSet<String>,
+    /// Whether every rule could be read.
+    pub complete: bool,
     /// False discovery rate inside the rules that were chosen.
     pub level: f64,
 }
 
 /// The tables and functions that rules see.
 pub struct Examination {
-    context: SessionContext,
+    session: Session,
     moment: Moment,
-}
-
-/// A table of one batch.
-fn table(
-    context: &SessionContext,
-    name: &str,
-    batches: Vec<RecordBatch>,
-) -> Result<(), DataFusionError> {
-    let Some(schema) = batches.first().map(RecordBatch::schema) else {
-        return Ok(());
-    };
-    context.register_table(name, Arc::new(MemTable::try_new(schema, vec![batches])?))?;
-    Ok(())
 }
 
 /// A code of 12 digits as a number.
@@ -167,24 +160,21 @@ impl Examination {
         directory: &OfficeDirectory,
         moment: Moment,
         catalogue: &mut Catalogue,
-    ) -> Result<Self, DataFusionError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let config = SessionConfig::new().with_target_partitions(cores);
-        let context = SessionContext::new_with_config(config);
-        functions::register(&context);
+    ) -> Result<Self, SqlError> {
+        let mut session = Session::of_nothing(moment.size)?;
+        functions::register(session.context());
         for (name, batch) in tables {
-            table(&context, name, vec![batch])?;
+            session.add_rows(name, vec![batch])?;
         }
-        table(&context, "offices", vec![offices(directory)?])?;
-        table(&context, "moment", vec![moment_table(moment)?])?;
+        session.add_rows("offices", vec![offices(directory)?])?;
+        session.add_rows("moment", vec![moment_table(moment)?])?;
         for view in &catalogue.views {
-            let made = async { context.sql(&view.sql).await?.collect().await };
-            match made.await {
-                Ok(batches) => table(&context, &view.name, batches)?,
+            match session.rows(&view.sql).await {
+                Ok(batches) => session.add_rows(&view.name, batches)?,
                 Err(error) => catalogue.faults.push(view.fault(&error)),
             }
         }
-        Ok(Self { context, moment })
+        Ok(Self { session, moment })
     }
 
     /// Runs the rules.
@@ -195,6 +185,8 @@ impl Examination {
             findings: Vec::new(),
             rules: Vec::new(),
             faults: catalogue.faults.clone(),
+            unheard: BTreeSet::new(),
+            complete: catalogue.faults.is_empty(),
             level: 0.0,
         };
         let mut all = Vec::new();
@@ -202,7 +194,10 @@ impl Examination {
             let begun = Instant::now();
             match self.rows(rule).await {
                 Ok(rows) => all.push((rule, rows, begun.elapsed())),
-                Err(fault) => run.faults.push(fault),
+                Err(fault) => {
+                    run.unheard.insert(rule.id.clone());
+                    run.faults.push(fault);
+                }
             }
         }
         conclude(&mut run, all);
@@ -211,14 +206,25 @@ impl Examination {
 
     /// What the SQL of a rule gives.
     async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
-        let answered = async { self.context.sql(&rule.sql).await?.collect().await };
-        let batches = answered.await.map_err(|error| rule.fault(&error))?;
+        let answered = self.session.rows(&rule.sql).await;
+        let batches = answered.map_err(|error| rule.fault(&error))?;
         let mut rows = Vec::new();
         for batch in &batches {
-            found_in(batch, rule, &mut rows).map_err(|what| rule.fault(&what))?;
+            found_in(batch, rule, &mut rows).map_err(|what| rule.fault_of(1, what))?;
         }
         rows.sort_by(|a, b| a.order().cmp(&b.order()));
         Ok(rows)
+    }
+}
+
+impl Run {
+    /// Whether a finding of the rule that is not among the findings is gone: all of the rule was
+    /// read and ran.
+    #[must_use]
+    pub fn heard(&self, rule: &str) -> bool {
+        self.complete
+            && !self.unheard.contains(rule)
+            && self.rules.iter().any(|outcome| outcome.id == rule)
     }
 }
 
@@ -245,6 +251,7 @@ fn conclude(run: &mut Run, all: Vec<(&Rule, Vec<Found>, Duration)>) {
     for (rule, rows, took) in all {
         let mut outcome = RuleOutcome {
             rule: rule.name(),
+            id: rule.id.clone(),
             findings: 0,
             tests: 0,
             before: 0,

@@ -117,11 +117,7 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
     let mut audited = app.audit(catalogue, size).await?;
     if let Some(top) = office {
-        let offices = audited.offices.clone();
-        audited
-            .run
-            .findings
-            .retain(|finding| offices.is_within(finding.office, top));
+        audited.keep_within(top);
     }
     for fault in &audited.run.faults {
         output.say(
@@ -130,7 +126,7 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
         );
     }
     if !args.dry_run && args.as_of.is_none() {
-        let settled = app.settle(&audited, office).await?;
+        let settled = app.settle(&audited).await?;
         output.say(
             &format!(
                 "{} findings raised, {} cleared, {} stand",
@@ -264,7 +260,9 @@ async fn flagged(app: &App, audited: &Audited) -> Result<Vec<Flagged>, AppError>
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let numbers = app.source_record_ids(&ids, audited.size).await?;
+    let numbers = app
+        .source_record_ids(&ids, audited.size, "score of the audit")
+        .await?;
     let keys = |finding: &Finding| {
         let records = audited.record_ids(finding);
         let mut keys: BTreeSet<String> = records

@@ -171,6 +171,27 @@ fn date_of_parts(year: &str, month: &str, day: &str) -> Option<NaiveDate> {
     NaiveDate::from_ymd_opt(year, number(month)?, number(day)?)
 }
 
+/// Days from 0001-01-01 to 1970-01-01, as [`Datelike::num_days_from_ce`] counts.
+const EPOCH_DAYS_FROM_CE: i32 = 719_163;
+
+/// Days since 1970-01-01. Every date that can be held fits.
+#[must_use]
+pub fn day_number(date: NaiveDate) -> i32 {
+    date.num_days_from_ce() - EPOCH_DAYS_FROM_CE
+}
+
+/// The date of a [`day_number`].
+#[must_use]
+pub fn date_of_number(days: i32) -> Option<NaiveDate> {
+    NaiveDate::from_num_days_from_ce_opt(days.checked_add(EPOCH_DAYS_FROM_CE)?)
+}
+
+/// Months counted through, so that neighbours differ by 1; January has a multiple of 12.
+#[must_use]
+pub fn month_number(date: NaiveDate) -> i32 {
+    date.year() * 12 + i32::try_from(date.month0()).unwrap_or(0)
+}
+
 /// Completed years from `born` to `on`; `None` when `on` is before `born`.
 #[must_use]
 pub fn age_in_years(born: NaiveDate, on: NaiveDate) -> Option<i64> {

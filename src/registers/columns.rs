@@ -19,7 +19,7 @@ use arrow_array::{
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow_select::concat::concat_batches;
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 use serde::de::value::{Error as CellError, MapDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, IntoDeserializer, Visitor};
 use uuid::Uuid;
@@ -29,12 +29,10 @@ use crate::model::cell::{ColumnType, Value};
 use crate::model::fields::AnyFields;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, date_of_number};
 
 /// Bytes of a record id and of an event id.
 const ID_BYTES: i32 = 16;
-/// Days from 0001-01-01 to 1970-01-01, as [`Datelike::num_days_from_ce`] counts.
-const EPOCH_DAYS_FROM_CE: i32 = 719_163;
 
 /// Why rows do not become columns, or columns not rows.
 #[derive(Debug, thiserror::Error)]
@@ -103,15 +101,6 @@ fn schema_of(kind: RecordKind) -> Schema {
     Schema::new(columns)
 }
 
-/// Days since 1970-01-01. Every date that can be held fits.
-pub(super) fn days_of(date: NaiveDate) -> i32 {
-    date.num_days_from_ce() - EPOCH_DAYS_FROM_CE
-}
-
-fn date_of(days: i32) -> Option<NaiveDate> {
-    NaiveDate::from_num_days_from_ce_opt(days.checked_add(EPOCH_DAYS_FROM_CE)?)
-}
-
 enum FieldColumn<'a> {
     Text(&'a StringArray),
     Integer(&'a Int64Array),
@@ -135,7 +124,7 @@ impl<'a> FieldColumn<'a> {
             Self::Text(column) if column.is_valid(row) => Some(Cell::Text(column.value(row))),
             Self::Integer(column) if column.is_valid(row) => Some(Cell::Integer(column.value(row))),
             Self::Date(column) if column.is_valid(row) => Some(Cell::Date(
-                date_of(column.value(row)).ok_or("a date is out of range")?,
+                date_of_number(column.value(row)).ok_or("a date is out of range")?,
             )),
             _ => None,
         })

@@ -23,11 +23,11 @@
 
 use sha2::{Digest, Sha256};
 
-use super::columns::days_of;
 use super::row::{Change, RegisterRow};
 use crate::model::cell::{ColumnType, Value};
 use crate::model::fields::AnyFields;
 use crate::model::schema::RecordKind;
+use crate::model::time::day_number;
 
 const DOMAIN: &[u8] = b"vitaledger/v1/register\0";
 
@@ -124,7 +124,7 @@ fn encode(row: &RegisterRow, bytes: &mut Vec<u8>) {
                 bytes.extend_from_slice(text.as_bytes());
             }
             Value::Integer(number) => bytes.extend_from_slice(&number.to_be_bytes()),
-            Value::Date(date) => bytes.extend_from_slice(&days_of(date).to_be_bytes()),
+            Value::Date(date) => bytes.extend_from_slice(&day_number(date).to_be_bytes()),
         }
     }
 }

@@ -115,8 +115,11 @@ pub(super) struct Tail {
     unresolved: Vec<Follower>,
 }
 
-/// The row of the entry at a position, read the careful way.
-pub(super) fn row_of(position: Position, bytes: &[u8]) -> Result<Option<RegisterRow>> {
+/// The row of the entry at a position, read the careful way; `None` for one of no record.
+///
+/// # Errors
+/// When the bytes are no entry, one of another position, or no event of its kind.
+pub fn row_of(position: Position, bytes: &[u8]) -> Result<Option<RegisterRow>> {
     let read = Entry::parse(bytes);
     let entry = read.map_err(|source| RegisterError::Entry { position, source })?;
     if entry.position != position {

@@ -151,22 +151,52 @@ impl Pinned {
             tables.push((kind.file().to_owned(), table(Rows::Current)));
             tables.push((format!("{}_history", kind.file()), table(Rows::History)));
         }
-        let batch = offices(directory).map_err(DataFusionError::from)?;
-        let offices = MemTable::try_new(batch.schema(), vec![vec![batch]])?;
-        tables.push((OFFICES.to_owned(), Arc::new(offices)));
-        let context = engine::context(Arc::clone(&self.runtime));
-        for (name, table) in &tables {
-            context.register_table(name.as_str(), Arc::clone(table))?;
+        let mut session = Session::empty(size, Arc::clone(&self.runtime));
+        for (name, table) in tables {
+            session.add(name, table)?;
         }
-        Ok(Session {
-            size,
-            tables,
-            context,
-        })
+        let batch = offices(directory).map_err(DataFusionError::from)?;
+        session.add_rows(OFFICES, vec![batch])?;
+        Ok(session)
     }
 }
 
 impl Session {
+    /// A session without any table, as of the first `size` entries: for rows that are made for it.
+    ///
+    /// # Errors
+    /// When the engine does not start.
+    pub fn of_nothing(size: u64) -> Result<Self> {
+        Ok(Self::empty(size, engine::runtime()?))
+    }
+
+    fn empty(size: u64, runtime: Arc<RuntimeEnv>) -> Self {
+        Self {
+            size,
+            tables: Vec::new(),
+            context: engine::context(runtime),
+        }
+    }
+
+    fn add(&mut self, name: String, table: Arc<dyn TableProvider>) -> Result<()> {
+        let added = Arc::clone(&table);
+        self.context.register_table(name.as_str(), added)?;
+        self.tables.push((name, table));
+        Ok(())
+    }
+
+    /// Adds a table of these rows, in memory; none where there is not even a batch without rows.
+    ///
+    /// # Errors
+    /// When the batches have different columns.
+    pub fn add_rows(&mut self, name: &str, batches: Vec<RecordBatch>) -> Result<()> {
+        let Some(schema) = batches.first().map(RecordBatch::schema) else {
+            return Ok(());
+        };
+        let table = MemTable::try_new(schema, vec![batches])?;
+        self.add(name.to_owned(), Arc::new(table))
+    }
+
     /// The number of entries that count.
     #[must_use]
     pub const fn size(&self) -> u64 {
@@ -196,6 +226,14 @@ impl Session {
             columns: columns(table),
         });
         tables.collect()
+    }
+
+    /// Answers a query as a whole.
+    ///
+    /// # Errors
+    /// See [`Session::query`].
+    pub async fn rows(&self, text: &str) -> Result<Vec<RecordBatch>> {
+        self.query(text).await?.collect().await
     }
 
     /// Begins to answer a query.

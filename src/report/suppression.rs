@@ -29,9 +29,10 @@ mod tally;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use self::table::{CellId, Pattern, Table, TieId};
-use self::tally::{Part, Stock, Tally, month_number};
+use self::tally::{Part, Stock, Tally};
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
+use crate::model::time::month_number;
 use crate::registers::snapshot::Snapshot;
 
 /// The smallest count that is shown, unless another is asked for.

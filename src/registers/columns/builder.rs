@@ -14,12 +14,12 @@ use arrow_array::builder::{
 use arrow_array::{ArrayRef, RecordBatch};
 use uuid::Uuid;
 
-use super::{Cell, ColumnError, ID_BYTES, Result, days_of, schema};
+use super::{Cell, ColumnError, ID_BYTES, Result, schema};
 use crate::model::cell::{ColumnType, Value};
 use crate::model::fields::AnyFields;
 use crate::model::id::Position;
 use crate::model::schema::RecordKind;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, day_number};
 use crate::registers::row::{Change, RegisterRow};
 
 /// Most public fields that a kind of record has.
@@ -79,7 +79,7 @@ impl FieldBuilder {
         match (self, cell) {
             (Self::Text(column), Some(Cell::Text(text))) => column.append_value(text),
             (Self::Integer(column), Some(Cell::Integer(number))) => column.append_value(*number),
-            (Self::Date(column), Some(Cell::Date(date))) => column.append_value(days_of(*date)),
+            (Self::Date(column), Some(Cell::Date(date))) => column.append_value(day_number(*date)),
             (Self::Text(column), _) => column.append_null(),
             (Self::Integer(column), _) => column.append_null(),
             (Self::Date(column), _) => column.append_null(),

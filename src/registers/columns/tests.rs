@@ -15,6 +15,7 @@ use crate::model::fields::{
 };
 use crate::model::id::OfficeCode;
 use crate::model::period::Period;
+use crate::model::time::{date_of_number, day_number};
 
 /// Every value that an entry can carry, also such as intake would refuse today.
 trait AnyValue: Sized + std::fmt::Debug + 'static {
@@ -185,10 +186,10 @@ fn columns_have_different_names() {
 #[test]
 fn dates_count_from_1970() {
     let day = |y, m, d| NaiveDate::from_ymd_opt(y, m, d).unwrap();
-    assert_eq!(days_of(day(1970, 1, 1)), 0);
-    assert_eq!(days_of(day(1969, 12, 31)), -1);
-    assert_eq!(days_of(day(2014, 6, 30)), 16_251);
-    assert_eq!(date_of(i32::MAX), None);
+    assert_eq!(day_number(day(1970, 1, 1)), 0);
+    assert_eq!(day_number(day(1969, 12, 31)), -1);
+    assert_eq!(day_number(day(2014, 6, 30)), 16_251);
+    assert_eq!(date_of_number(i32::MAX), None);
 }
 
 #[test]

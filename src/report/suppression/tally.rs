@@ -7,13 +7,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{Datelike, NaiveDate};
+use chrono::NaiveDate;
 
 use crate::indicators::counted::WOMEN_AGES;
 use crate::indicators::counts::CHECKUP;
 use crate::model::code::{MaritalStatus, RegistrationKind, Sex, Source};
 use crate::model::id::OfficeCode;
-use crate::model::time::age_in_years;
+use crate::model::time::{age_in_years, month_number};
 use crate::registers::snapshot::Snapshot;
 
 /// Months before the last one that are looked at; what is older belongs to no published period.
@@ -99,11 +99,6 @@ pub struct Tally {
     pub flows: BTreeMap<(Part, OfficeCode, i32), i64>,
     /// By how much a stock changes in a month.
     changes: BTreeMap<(Stock, OfficeCode), BTreeMap<i32, i64>>,
-}
-
-/// Months counted through, so that neighbours differ by 1; January has a multiple of 12.
-pub fn month_number(day: NaiveDate) -> i32 {
-    day.year() * 12 + i32::try_from(day.month0()).unwrap_or(0)
 }
 
 /// The first day of a month by its number.
