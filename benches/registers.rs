@@ -1,5 +1,5 @@
 //! How fast the registers are built of a ledger's entries, beside DuckDB with the same entries as
-//! JSON Lines, and how long a page, a history and an opening take.
+//! JSON Lines, and how long a page, a history, a count and an opening take.
 //!
 //! `cargo bench --bench registers -- [--events N] [--keep FOLDER]`. The ledger is made first and
 //! not measured against anything; with `--keep` it is left in the folder and found there again.
@@ -41,6 +41,7 @@ use support::{Figures, child, say, say_peak, seconds};
 use uuid::Uuid;
 use vitaledger::model::cell::ColumnType;
 use vitaledger::model::fields::AnyFields;
+use vitaledger::model::office::OfficeDirectory;
 use vitaledger::model::schema::RecordKind;
 use vitaledger::registers::Registers;
 use vitaledger::store::sqlite::SqliteStore;
@@ -56,6 +57,11 @@ const TRANSACTION: usize = 8192;
 const READS: usize = 400;
 /// Rows of a page.
 const PAGE: usize = 50;
+/// Counts that are measured.
+const COUNTS: usize = 20;
+/// A count by office and month.
+const COUNT: &str = "SELECT office, date_trunc('month', occurred_on), count(*)
+    FROM births GROUP BY office, date_trunc('month', occurred_on)";
 /// The script with which DuckDB reads the same entries.
 const SCRIPT: &str = include_str!("support/read_json_lines.py");
 
@@ -131,6 +137,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
     for (name, what) in [
         ("a page of 50, as of a position", "page"),
         ("the history of a record", "history"),
+        ("births by office and month, as of ...", "count"),
     ] {
         let (p50, p99) = (
             read.get(&format!("{what}_p50"))?,
@@ -256,7 +263,15 @@ async fn read(folder: &Path) -> Result<()> {
         histories.push(started.elapsed());
         ensure!(!rows.is_empty(), "a record has no history");
     }
-    for (name, latencies) in [("page", pages), ("history", histories)] {
+    let mut counts = Vec::new();
+    for _ in 0..COUNTS {
+        let size = random.random_range(1..=registers.size());
+        let started = Instant::now();
+        let session = registers.sql_session(size, &OfficeDirectory::default())?;
+        session.query(COUNT).await?.collect().await?;
+        counts.push(started.elapsed());
+    }
+    for (name, latencies) in [("page", pages), ("history", histories), ("count", counts)] {
         let load = Load::new(latencies, 0, Duration::ZERO);
         say(&format!("{name}_p50"), load.percentile(50));
         say(&format!("{name}_p99"), load.percentile(99));
