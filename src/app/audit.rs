@@ -1,43 +1,31 @@
-//! The audit of a ledger: its records opened for the rules, run, and what follows written down.
+//! The audit of a ledger: the rules run over its records, and what follows written down.
 //!
 //! What comes in: the rules, and the moment to which a run is pinned. What goes out: a run with
 //! its findings, and the entries that raise and clear them. What may fail: the store, a sealed
-//! field that does not open. What must stay true: sealed values are opened for comparing only and
-//! leave this module as codes; running again raises nothing twice and clears what is gone; a run
-//! as of the past writes nothing.
+//! field that does not open. What must stay true: running again raises nothing twice and clears
+//! what is gone; a run as of the past writes nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::Days;
-use futures_util::stream::{FuturesOrdered, StreamExt};
 use uuid::Uuid;
 
+use super::opening::OpenedRecords;
 use super::reading::{BATCH, named_records};
 use super::{App, AppError};
-use crate::audit::cases::{Case, Cases};
 use crate::audit::catalogue::Catalogue;
 use crate::audit::finding::Finding;
-use crate::audit::run::{Examination, Moment, Run, office_number};
+use crate::audit::run::{Examination, Moment, Run};
 use crate::ledger::aggregate::finding::{
     Finding as FindingAggregate, FindingCommand, FindingStage, Step,
 };
-use crate::ledger::execute::Ledger;
-use crate::ledger::history::RecordHistory;
 use crate::ledger::request::{Command, For, Request};
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
-use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 use crate::model::time::{Timestamp, day_number, month_number};
-use crate::registers::fold::row_of;
-use crate::registers::row::{Change, RegisterRow};
-use crate::registers::sql::SqlError;
 
-/// Entries that are opened at once.
-const OPENED_AT_ONCE: u64 = 4096;
-/// Batches that are being opened while others are read.
-const IN_FLIGHT: usize = 4;
 /// Days after which the reports of a month are in.
 const REPORTS_ARE_IN: u64 = 31;
 
@@ -51,8 +39,10 @@ pub struct Audited {
     pub offices: OfficeDirectory,
     /// The office whose findings, with those of the offices below it, are meant; all without one.
     within: Option<OfficeCode>,
+    /// What was asked.
+    pub examination: Examination,
     ledger: Uuid,
-    records: HashMap<Position, Uuid>,
+    opened: Arc<OpenedRecords>,
 }
 
 /// What a run changed on the ledger.
@@ -64,12 +54,6 @@ pub struct Settled {
     pub cleared: u64,
     /// Findings that stand as they were.
     pub standing: u64,
-}
-
-/// A current record and its life, opened.
-struct Opened {
-    row: RegisterRow,
-    history: RecordHistory,
 }
 
 impl Audited {
@@ -90,7 +74,7 @@ impl Audited {
     /// The record whose current row is at a position.
     #[must_use]
     pub fn record_id(&self, position: Position) -> Option<Uuid> {
-        self.records.get(&position).copied()
+        self.opened.record_id(position)
     }
 
     /// The id of a finding.
@@ -110,92 +94,39 @@ impl Audited {
     }
 }
 
-/// Reads and opens the entries of a range that are current at their first version.
-async fn opened(
-    ledger: Arc<Ledger>,
-    from: Position,
-    size: u64,
-    superseded: Arc<HashSet<Position>>,
-) -> Result<Vec<Opened>, AppError> {
-    let limit = OPENED_AT_ONCE.min(size - from);
-    let entries = ledger.store.entries(from, limit).await?;
-    let rows = ledger.vault.sealed(from, limit).await?;
-    let mut rows: HashMap<Position, _> = rows.into_iter().collect();
-    let mut opened = Vec::new();
-    for stored in entries {
-        let position = stored.position;
-        let read = row_of(position, &stored.bytes)?;
-        let is_current =
-            |row: &RegisterRow| row.version == 1 && !superseded.contains(&row.position);
-        let Some(row) = read.filter(is_current) else {
-            continue;
-        };
-        let own = rows
-            .remove(&position)
-            .map(|row| (position, row))
-            .into_iter()
-            .collect();
-        let history = RecordHistory::read(ledger.id, &ledger.master, vec![stored], own)?;
-        opened.extend(history.map(|history| Opened { row, history }));
-    }
-    Ok(opened)
-}
-
 impl App {
     /// Runs the rules over what was current as of a number of entries. Nothing is written.
     ///
     /// # Errors
     /// When the store fails, or a sealed field does not open.
-    pub async fn audit(&self, mut catalogue: Catalogue, size: u64) -> Result<Audited, AppError> {
+    pub async fn audit(&self, catalogue: &Catalogue, size: u64) -> Result<Audited, AppError> {
+        let opened = Arc::new(self.open_records(size).await?);
+        self.audit_of(&opened, catalogue, size).await
+    }
+
+    /// The same of records that were opened before, as of at most as many entries.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn audit_of(
+        &self,
+        opened: &Arc<OpenedRecords>,
+        catalogue: &Catalogue,
+        size: u64,
+    ) -> Result<Audited, AppError> {
         let offices = self.offices(size).await?;
-        let numbers: HashSet<i64> = offices
-            .all()
-            .iter()
-            .map(|office| office_number(office.code))
-            .collect();
-        let is_office = |number: i64| numbers.contains(&number);
-        let key = self.ledger.keys.cases();
-        let mut tables = RecordKind::ALL.map(|kind| Cases::of(kind, key, &is_office));
-        let women: HashMap<Position, [u8; 16]> = self
-            .ledger
-            .vault
-            .woman_tokens()
-            .await?
-            .into_iter()
-            .map(|(position, woman)| (position, woman.token))
-            .collect();
-        let mut records = HashMap::new();
-        let mut push = |opened: &Opened| {
-            let first = opened.history.positions().next();
-            let sealed = |name: &str| {
-                let value = opened.history.value(Slot::of_name(name)?)?;
-                Some(value.as_str())
-            };
-            records.insert(opened.row.position, opened.row.record_id);
-            tables[opened.row.kind() as usize].push(&Case {
-                row: &opened.row,
-                sealed: &sealed,
-                woman: first.and_then(|first| women.get(&first).copied()),
-            });
-        };
-        self.open_current(size, &mut push).await?;
+        let mut tables = opened.tables(size, &offices)?;
+        tables.extend(self.override_tables(catalogue, opened, size).await?);
         let moment = self.audit_moment(size).await?;
-        let mut batches = Vec::new();
-        for table in tables {
-            let name = table.kind().file();
-            let batch = table
-                .finish()
-                .map_err(|error| SqlError::Engine(error.to_string()))?;
-            batches.push((name, batch));
-        }
-        let examination = Examination::of(batches, &offices, moment, &mut catalogue).await?;
+        let examination = Examination::of(tables, &offices, moment, catalogue).await?;
         Ok(Audited {
-            run: examination.run(&catalogue).await,
+            run: examination.run(catalogue).await,
+            examination,
             size,
             offices,
             within: None,
             ledger: self.ledger.id,
-            records,
+            opened: opened.clone(),
         })
     }
 
@@ -211,50 +142,6 @@ impl App {
             today: day_number(today).into(),
             last_month: (month_number(before) - 1).into(),
         })
-    }
-
-    /// Every record that is current as of a number of entries, opened, each once.
-    async fn open_current(
-        &self,
-        size: u64,
-        push: &mut impl FnMut(&Opened),
-    ) -> Result<(), AppError> {
-        let registers = self.registers().await?;
-        let superseded = Arc::new(registers.superseded(size)?);
-        let mut corrected = Vec::new();
-        for kind in RecordKind::ALL {
-            let rows = registers.corrected(kind, size)?.into_iter();
-            corrected.extend(rows.map(|row| row.record_id));
-        }
-        let (mut from, mut in_flight) = (0, FuturesOrdered::new());
-        loop {
-            while in_flight.len() < IN_FLIGHT && from < size {
-                let batch = opened(self.ledger.clone(), from, size, superseded.clone());
-                in_flight.push_back(tokio::spawn(batch));
-                from += OPENED_AT_ONCE;
-            }
-            let Some(done) = in_flight.next().await else {
-                break;
-            };
-            let done = done.map_err(|error| {
-                AppError::from(crate::ledger::request::LedgerError::CutOff(
-                    error.to_string(),
-                ))
-            })??;
-            done.iter().for_each(&mut *push);
-        }
-        for ids in corrected.chunks(BATCH) {
-            for history in self.histories(ids, size).await? {
-                let Some(last) = history.events.last() else {
-                    continue;
-                };
-                let row = row_of(last.position, &last.bytes)?;
-                if let Some(row) = row.filter(|row| row.change != Change::Voided) {
-                    push(&Opened { row, history });
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Raises what a run found and clears what it did not find any more, and seals.

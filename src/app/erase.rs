@@ -11,7 +11,9 @@ use std::sync::atomic::Ordering;
 
 use uuid::Uuid;
 
+use super::error::failed;
 use super::{App, AppError};
+use crate::audit::casebook::discard;
 use crate::ledger::aggregate::erasure::{Erasure, ErasureCommand, ErasureEvent, MAX_KEY_IDS};
 use crate::ledger::keys::TokenPurpose;
 use crate::ledger::recording::token_purpose;
@@ -233,6 +235,8 @@ impl App {
         let emptied = left.len() as u64;
         if emptied > 0 {
             self.ledger.vault.erase(left).await?;
+            // It was made of what is not there any more.
+            discard(&self.folder, None).map_err(failed("clear the casebook of", &self.folder))?;
         }
         Ok(emptied)
     }
@@ -283,6 +287,9 @@ impl App {
         if entries.is_empty() {
             return Ok(of_key);
         }
+        // Another node may have erased since the audit kept what it had opened.
+        let others = discard(&self.folder, Some(entries.len()));
+        others.map_err(failed("clear the casebook of", &self.folder))?;
         let erased = self.ledger.vault.erased_keys().await?;
         let erased: HashSet<String> = erased.iter().map(|(_, key)| hex::encode(key)).collect();
         for stored in entries {

@@ -7,11 +7,11 @@
 //! holds no personal field.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 use super::audit::{Audited, finding_request};
 use super::error::failed;
@@ -25,8 +25,8 @@ use crate::model::slot::Slot;
 use crate::model::time::Timestamp;
 use crate::registers::views::finding::{FindingCase, Raised};
 
-/// The file of details, in the ledger's folder.
-const DETAILS: &str = "findings.jsonl";
+/// The name of the details in the casebook.
+const DETAILS: &str = "findings.sealed";
 
 /// What the last run said of a finding, beyond what is on the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,20 +109,16 @@ pub enum FindingStep {
 }
 
 impl App {
-    fn details_file(&self) -> PathBuf {
-        self.folder.join(DETAILS)
-    }
-
-    /// Keeps the details of a run for lists.
+    /// Keeps the details of a run for lists, sealed; findings of offices or rules that the run was
+    /// not about keep theirs.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn keep_details(&self, audited: &Audited) -> Result<(), AppError> {
-        let path = self.details_file();
-        let mut text = String::new();
+    /// When they cannot be written.
+    pub async fn keep_details(&self, audited: &Audited) -> Result<(), AppError> {
+        let mut details = self.details().await?;
         for finding in &audited.run.findings {
             let numbers = finding.numbers.iter();
-            let details = Details {
+            let of = Details {
                 id: audited.id(finding),
                 rule_name: finding.rule_name.clone(),
                 p: finding.p.map(|p| p.exact),
@@ -134,20 +130,27 @@ impl App {
                 message_en: finding.message.en.clone(),
                 message_zh: finding.message.zh.clone(),
             };
-            text += &serde_json::to_string(&details).unwrap_or_default();
+            details.insert(of.id, of);
+        }
+        let mut lines: Vec<&Details> = details.values().collect();
+        lines.sort_unstable_by_key(|details| details.id);
+        let mut text = Zeroizing::new(String::new());
+        for details in lines {
+            *text += &serde_json::to_string(details).unwrap_or_default();
             text.push('\n');
         }
-        let new = path.with_extension("new");
-        std::fs::write(&new, text).map_err(failed("write", &new))?;
-        std::fs::rename(&new, &path).map_err(failed("put in place", &path))
+        let casebook = self.casebook().await?;
+        let kept = casebook.keep(DETAILS, DETAILS, text.as_bytes(), &self.ledger.master);
+        kept.map_err(failed("keep the findings in", &self.folder))
     }
 
-    fn details(&self) -> HashMap<Uuid, Details> {
-        let text = std::fs::read_to_string(self.details_file()).unwrap_or_default();
-        let lines = text
-            .lines()
-            .filter_map(|line| serde_json::from_str::<Details>(line).ok());
-        lines.map(|details| (details.id, details)).collect()
+    async fn details(&self) -> Result<HashMap<Uuid, Details>, AppError> {
+        let casebook = self.casebook().await?;
+        let kept = casebook.read(DETAILS, DETAILS, &self.ledger.master);
+        let kept = kept.unwrap_or_default();
+        let lines = std::str::from_utf8(&kept).unwrap_or_default().lines();
+        let lines = lines.filter_map(|line| serde_json::from_str::<Details>(line).ok());
+        Ok(lines.map(|details| (details.id, details)).collect())
     }
 
     /// Lists findings, in the order in which they were first raised.
@@ -157,7 +160,7 @@ impl App {
     pub async fn findings(&self, filter: &FindingFilter) -> Result<Vec<FindingLine>, AppError> {
         let head = self.store().head().await?;
         let offices = self.offices(head.size).await?;
-        let mut details = self.details();
+        let mut details = self.details().await?;
         let today = self
             .moment(head.size)
             .await?

@@ -16,6 +16,8 @@ pub mod home;
 pub mod importing;
 pub mod keys;
 pub mod late;
+pub mod opening;
+mod overrides;
 pub mod periods;
 pub mod plan;
 pub mod proofs;

@@ -15,9 +15,11 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use datafusion::arrow::array::builder::{
-    BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder,
+    BooleanBuilder, Date32Builder, FixedSizeBinaryBuilder, Float64Builder, Int64Builder,
+    StringBuilder,
 };
 use datafusion::arrow::array::{ArrayRef, RecordBatch};
+use datafusion::arrow::compute::{sort_to_indices, take_record_batch};
 use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::arrow::error::ArrowError;
 
@@ -32,9 +34,9 @@ use crate::statistics::identity::{
 };
 use crate::statistics::similarity::compared_name;
 use Take::{
-    AgeAt, AgeAtPeriodEnd, Alike, CertificateHolds, Code, Date, Day, Known, Month, Name, Number,
-    Office, OfficeOf, PeriodFirst, PeriodKind, PeriodLast, PeriodLastMonth, Person, Position, Real,
-    RecordedDay, Text, Whole, Woman,
+    AgeAt, AgeAtPeriodEnd, Alike, CertificateHolds, Code, Date, Day, First, Known, Month, Name,
+    Number, Office, OfficeOf, PeriodFirst, PeriodKind, PeriodLast, PeriodLastMonth, Person,
+    Position, Real, RecordedDay, Text, Whole, Woman,
 };
 
 /// How a column is made of a record. The names are those of fields, public or sealed.
@@ -42,6 +44,8 @@ use Take::{
 enum Take {
     /// The position of the current row.
     Position,
+    /// The position of the record's first entry.
+    First,
     /// The day on which the ledger learned of it.
     RecordedDay,
     /// A word.
@@ -91,8 +95,9 @@ enum Take {
 }
 
 /// Columns of every record that is an event.
-const EVENT: [(&str, Take); 10] = [
+const EVENT: [(&str, Take); 11] = [
     ("record", Position),
+    ("first_position", First),
     ("source", Text("source")),
     ("office", Office("office")),
     ("occurred_on", Date("occurred_on")),
@@ -184,6 +189,7 @@ const ACTIVITIES: &[(&str, Take)] = &[
 /// Lines of returns are no events.
 const RETURNS: &[(&str, Take)] = &[
     ("record", Position),
+    ("first_position", First),
     ("source", Text("source")),
     ("office", Office("office")),
     ("recorded_day", RecordedDay),
@@ -229,8 +235,8 @@ pub struct Case<'a> {
     pub row: &'a RegisterRow,
     /// The sealed value of that name, opened.
     pub sealed: &'a dyn Fn(&str) -> Option<&'a str>,
-    /// The token of a pregnancy loss.
-    pub woman: Option<[u8; 16]>,
+    /// Where the record was first reported.
+    pub first: crate::model::id::Position,
 }
 
 impl Case<'_> {
@@ -326,21 +332,68 @@ impl Column {
     }
 }
 
+/// The column behind those of the rules: the record's id.
+const BEHIND: (&str, DataType) = ("record_id", DataType::FixedSizeBinary(16));
+
+/// The schema of the table of a kind, as rules see it.
+#[must_use]
+pub fn schema(kind: RecordKind) -> SchemaRef {
+    Arc::new(Schema::new(fields(kind)))
+}
+
+/// The same with what stands behind.
+#[must_use]
+pub fn kept_schema(kind: RecordKind) -> SchemaRef {
+    let (name, data) = BEHIND;
+    let behind = Field::new(name, data, false);
+    Arc::new(Schema::new([fields(kind), vec![behind]].concat()))
+}
+
+fn fields(kind: RecordKind) -> Vec<Field> {
+    let field = |(name, take): &(&str, Take)| {
+        let always = matches!(take, Position | First | RecordedDay);
+        Field::new(*name, take.data_type(), !always)
+    };
+    columns(kind).iter().map(field).collect()
+}
+
+/// Columns that are no longer what they were when a row was made: their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Changing {
+    /// The code of a woman, which is destroyed with its year.
+    Woman,
+    /// An office, if there is one of that number.
+    Office,
+}
+
+/// Which columns of a kind are to be put in, or looked at again, for every run.
+#[must_use]
+pub fn changing(kind: RecordKind) -> Vec<(usize, Changing)> {
+    let changing = |take: Take| match take {
+        Woman => Some(Changing::Woman),
+        OfficeOf(_) => Some(Changing::Office),
+        _ => None,
+    };
+    let columns = columns(kind).into_iter().enumerate();
+    columns
+        .filter_map(|(index, (_, take))| Some((index, changing(take)?)))
+        .collect()
+}
+
 /// The table of one kind of record.
 pub struct Cases<'k> {
     kind: RecordKind,
     /// Makes the codes.
     key: &'k Prf,
-    /// Whether a number is an office of this ledger.
-    is_office: &'k dyn Fn(i64) -> bool,
     columns: Vec<(&'static str, Take)>,
     filled: Vec<Column>,
+    ids: FixedSizeBinaryBuilder,
 }
 
 impl<'k> Cases<'k> {
     /// An empty table.
     #[must_use]
-    pub fn of(kind: RecordKind, key: &'k Prf, is_office: &'k dyn Fn(i64) -> bool) -> Self {
+    pub fn of(kind: RecordKind, key: &'k Prf) -> Self {
         let columns = columns(kind);
         let filled = columns
             .iter()
@@ -348,35 +401,18 @@ impl<'k> Cases<'k> {
         Self {
             kind,
             key,
-            is_office,
             filled: filled.collect(),
             columns,
+            ids: FixedSizeBinaryBuilder::new(16),
         }
     }
 
-    /// Its kind.
-    #[must_use]
-    pub const fn kind(&self) -> RecordKind {
-        self.kind
-    }
-
-    /// Its schema.
-    #[must_use]
-    pub fn schema(&self) -> SchemaRef {
-        let field = |(name, take): &(&str, Take)| {
-            Field::new(
-                *name,
-                take.data_type(),
-                !matches!(take, Position | RecordedDay),
-            )
-        };
-        Arc::new(Schema::new(
-            self.columns.iter().map(field).collect::<Vec<_>>(),
-        ))
-    }
-
     /// Adds a record.
-    pub fn push(&mut self, case: &Case<'_>) {
+    ///
+    /// # Errors
+    /// Never, as an id has 16 bytes.
+    pub fn push(&mut self, case: &Case<'_>) -> Result<(), ArrowError> {
+        self.ids.append_value(case.row.record_id)?;
         let mut filled = std::mem::take(&mut self.filled);
         for (column, (_, take)) in filled.iter_mut().zip(&self.columns) {
             match column {
@@ -410,14 +446,15 @@ impl<'k> Cases<'k> {
             }
         }
         self.filled = filled;
+        Ok(())
     }
 
     fn whole(&self, case: &Case<'_>, take: Take) -> Option<i64> {
         match take {
-            Position => i64::try_from(case.row.position).ok(),
+            Position => Some(whole_of(case.row.position)),
+            First => Some(whole_of(case.first)),
             RecordedDay => Some(day_number(case.row.recorded_at.date()).into()),
-            Whole(name) | Office(name) => case.whole(name),
-            OfficeOf(name) => case.whole(name).filter(|code| (self.is_office)(*code)),
+            Whole(name) | Office(name) | OfficeOf(name) => case.whole(name),
             Day(name) => case.date(name).map(day_number).map(i64::from),
             Month(name) => case.date(name).map(month_number).map(i64::from),
             Code(purpose, name) => Some(self.code(purpose, case.text(name)?.trim())),
@@ -432,7 +469,6 @@ impl<'k> Cases<'k> {
                 let both = format!("{}|{}", compared_name(&case.text(name)?), case.date(born)?);
                 Some(self.code("alike", &both))
             }
-            Woman => case.woman.map(|token| number_of(&token)),
             AgeAt(born, on) => case.age(born, case.date(on)),
             AgeAtPeriodEnd(born) => case.age(born, Some(case.period()?.last_day())),
             PeriodFirst => case
@@ -444,7 +480,8 @@ impl<'k> Cases<'k> {
             PeriodLastMonth => case
                 .period()
                 .map(|period| month_number(period.last_day()).into()),
-            Text(_) | Real(_) | Date(_) | Known(_) | Number(..) | CertificateHolds(_)
+            // The code of a woman is not kept; it is put in when a run needs it.
+            Woman | Text(_) | Real(_) | Date(_) | Known(_) | Number(..) | CertificateHolds(_)
             | PeriodKind => None,
         }
     }
@@ -457,20 +494,27 @@ impl<'k> Cases<'k> {
         )
     }
 
-    /// The rows so far.
+    /// The rows so far, in order of position, with [`kept_schema`].
     ///
     /// # Errors
     /// When the columns do not make a batch, which would be an error of this program.
     pub fn finish(mut self) -> Result<RecordBatch, ArrowError> {
-        let schema = self.schema();
-        let columns = self.filled.iter_mut().map(Column::finish).collect();
-        RecordBatch::try_new(schema, columns)
+        let mut columns: Vec<ArrayRef> = self.filled.iter_mut().map(Column::finish).collect();
+        columns.push(Arc::new(self.ids.finish()));
+        let batch = RecordBatch::try_new(kept_schema(self.kind), columns)?;
+        let order = sort_to_indices(batch.column(0), None, None)?;
+        take_record_batch(&batch, &order)
     }
+}
+
+fn whole_of(position: crate::model::id::Position) -> i64 {
+    i64::try_from(position).unwrap_or(i64::MAX)
 }
 
 /// 63 bits of a keyed hash: two of ten million values are the same with a probability of 1 in
 /// 180,000.
-fn number_of(hash: &[u8; 16]) -> i64 {
+#[must_use]
+pub fn number_of(hash: &[u8; 16]) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&hash[..8]);
     i64::from_be_bytes(first) & i64::MAX

@@ -25,7 +25,7 @@
 //! `period` or nothing more; a signal has `p`, `p_mid` and `passes`, which says whether the effect
 //! is as large as the rule asks for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -45,7 +45,7 @@ macro_rules! texts {
 const RULES: &[(&str, &str)] = texts!(
     "AR1" "AR2" "AR3" "BN1" "BN2" "CT1" "CT2" "CT3" "CT4" "CT5" "DU1" "FN1" "HP1" "HP2-gestation"
     "HP2-weight" "HP3-ages" "HP3-zodiac" "HP4" "ID1" "ID2" "ID3" "PL1" "PL2" "PL3" "PY1" "PY2"
-    "PY3" "PY4" "PY5" "PY6" "PY7" "PY8" "PY9" "SQ1" "SR1" "SR1-closeness" "SR2" "TM1" "TM2"
+    "PY3" "PY4" "PY5" "PY6" "PY7" "PY8" "PY9" "RS1" "RS2" "SQ1" "SR1" "SR1-closeness" "SR2" "TM1" "TM2"
     "TM2-late-share" "TM3" "XS1" "XS2" "XS3" "XS4" "XS5"
 );
 /// Texts that several rules include.
@@ -295,6 +295,27 @@ impl Catalogue {
             }
         }
         catalogue
+    }
+
+    /// Whether a rule, or a view that a rule asks, names a table.
+    #[must_use]
+    pub fn asks(&self, table: &str) -> bool {
+        let words = |sql: &str| -> BTreeSet<String> {
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let words = sql.split(|c| !is_part(c));
+            words.map(str::to_owned).collect()
+        };
+        let mut asked = BTreeSet::new();
+        for rule in self.rules.values() {
+            asked.extend(words(&rule.sql));
+        }
+        // A view may ask one that was made before it.
+        for view in self.views.iter().rev() {
+            if asked.contains(&view.name) {
+                asked.extend(words(&view.sql));
+            }
+        }
+        asked.contains(table)
     }
 
     /// SHA-256 over every rule: name, version and the SQL that runs.

@@ -48,34 +48,47 @@ pub struct Finding {
 }
 
 /// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Judged {
     /// A finding.
-    Finding(Box<Finding>),
+    Finding,
     /// Something to look at.
     Review,
     /// Too few data to say.
     Insufficient,
-    /// No finding.
-    Nothing,
+    /// A test that did not signal.
+    Quiet,
+}
+
+impl Judged {
+    /// The word, as in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Finding => "finding",
+            Self::Review => "review",
+            Self::Insufficient => "insufficient",
+            Self::Quiet => "quiet",
+        }
+    }
 }
 
 impl Finding {
-    /// Of a row, with what was decided of its test.
+    /// Of a row, with what was decided of its test; and what becomes of it.
     #[must_use]
-    pub fn of(rule: &Rule, row: &Found, decision: Option<&Decision>) -> Judged {
-        let verdict = match row.says {
-            Says::Review => return Judged::Review,
-            Says::Verdict(Verdict::Insufficient) => return Judged::Insufficient,
-            Says::Verdict(verdict) => verdict,
+    pub fn of(rule: &Rule, row: &Found, decision: Option<&Decision>) -> (Judged, Self) {
+        let signalled = decision.is_some_and(|decision| decision.signalled);
+        let (judged, verdict) = match row.says {
+            Says::Review => (Judged::Review, rule.verdict),
+            Says::Verdict(Verdict::Insufficient) => (Judged::Insufficient, Verdict::Insufficient),
+            Says::Verdict(Verdict::Signal) if !signalled => (Judged::Quiet, Verdict::Signal),
+            Says::Verdict(verdict) => (Judged::Finding, verdict),
         };
-        if verdict == Verdict::Signal && !decision.is_some_and(|decision| decision.signalled) {
-            return Judged::Nothing;
-        }
         let subject = rule.subject.iter().filter_map(|name| {
             let number = row.number(name)?;
             Some((name.clone(), number.to_string()))
         });
-        Judged::Finding(Box::new(Self {
+        let finding = Self {
             rule: rule.id.clone(),
             rule_name: rule.name(),
             rule_version: rule.version,
@@ -92,7 +105,8 @@ impl Finding {
                 zh: filled(&rule.ask.zh, row),
             },
             about: rule.about,
-        }))
+        };
+        (judged, finding)
     }
 
     /// Its id in a ledger: of the rule and of the records that it speaks of, or of the office, the

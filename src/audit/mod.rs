@@ -7,8 +7,9 @@
 //!
 //! | of the log | of the figures |
 //! |---|---|
-//! | [`verify`], [`walk`], [`exported`], [`evidence`], [`cosigned`], [`keys`] | [`catalogue`] reads the rules, [`cases`] makes their tables, [`functions`] are the statistics, [`run`] asks and decides, [`finding`] is what comes of it, [`score`] holds it against a known truth |
+//! | [`verify`], [`walk`], [`exported`], [`evidence`], [`cosigned`], [`keys`] | [`catalogue`] reads the rules, [`cases`] makes their tables, [`casebook`] keeps them, [`functions`] are the statistics, [`run`] asks and decides, [`finding`] is what comes of it, [`score`] holds it against a known truth |
 
+pub mod casebook;
 pub mod cases;
 pub mod catalogue;
 pub mod cosigned;

@@ -17,7 +17,7 @@ use datafusion::error::DataFusionError;
 use serde::Serialize;
 
 use super::catalogue::{Catalogue, Rule, RuleFault};
-use super::finding::Finding;
+use super::finding::{Finding, Judged};
 use super::functions;
 use super::rows::{Found, found_in};
 use crate::model::code::OfficeLevel;
@@ -76,6 +76,8 @@ pub struct Run {
     pub rules_digest: String,
     /// In order of rule, office, period and records.
     pub findings: Vec<Finding>,
+    /// What is no finding: to look at, too few to say, tests that did not signal. In that order.
+    pub others: Vec<(Judged, Finding)>,
     /// In order of rule.
     pub rules: Vec<RuleOutcome>,
     /// Rules that could not be read or run.
@@ -92,6 +94,8 @@ pub struct Run {
 pub struct Examination {
     session: Session,
     moment: Moment,
+    /// Views that could not be made.
+    faults: Vec<RuleFault>,
 }
 
 /// A code of 12 digits as a number.
@@ -149,32 +153,60 @@ fn moment_table(moment: Moment) -> Result<RecordBatch, DataFusionError> {
     )?)
 }
 
+/// All rows of an answer; a batch without rows when there are none.
+async fn whole(session: &Session, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
+    let answer = session.query(sql).await?;
+    let schema = answer.schema();
+    let mut batches = answer.collect().await?;
+    if batches.is_empty() {
+        batches.push(RecordBatch::new_empty(schema));
+    }
+    Ok(batches)
+}
+
 impl Examination {
-    /// With these tables of records, by name, as of a moment; and what the catalogue's views make
-    /// of them.
+    /// With these tables, by name, as of a moment; and what those views of the catalogue make of
+    /// them that its rules ask. A table of no batch at all is left out.
     ///
     /// # Errors
-    /// When the tables cannot be registered. A view that does not run is a fault of the catalogue.
+    /// When the tables cannot be registered. A view that does not run is a fault of the run.
     pub async fn of(
-        tables: Vec<(&'static str, RecordBatch)>,
+        tables: Vec<(&'static str, Vec<RecordBatch>)>,
         directory: &OfficeDirectory,
         moment: Moment,
-        catalogue: &mut Catalogue,
+        catalogue: &Catalogue,
     ) -> Result<Self, SqlError> {
         let mut session = Session::of_nothing(moment.size)?;
         functions::register(session.context());
-        for (name, batch) in tables {
-            session.add_rows(name, vec![batch])?;
+        for (name, batches) in tables {
+            session.add_rows(name, batches)?;
         }
         session.add_rows("offices", vec![offices(directory)?])?;
         session.add_rows("moment", vec![moment_table(moment)?])?;
-        for view in &catalogue.views {
-            match session.rows(&view.sql).await {
+        let mut faults = Vec::new();
+        for view in catalogue
+            .views
+            .iter()
+            .filter(|view| catalogue.asks(&view.name))
+        {
+            match whole(&session, &view.sql).await {
                 Ok(batches) => session.add_rows(&view.name, batches)?,
-                Err(error) => catalogue.faults.push(view.fault(&error)),
+                Err(error) => faults.push(view.fault(&error)),
             }
         }
-        Ok(Self { session, moment })
+        Ok(Self {
+            session,
+            moment,
+            faults,
+        })
+    }
+
+    /// What a query over the tables gives.
+    ///
+    /// # Errors
+    /// When it cannot be answered.
+    pub async fn answer(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
+        whole(&self.session, sql).await
     }
 
     /// Runs the rules.
@@ -183,10 +215,11 @@ impl Examination {
             position: self.moment.size.checked_sub(1),
             rules_digest: catalogue.digest(),
             findings: Vec::new(),
+            others: Vec::new(),
             rules: Vec::new(),
-            faults: catalogue.faults.clone(),
+            faults: [catalogue.faults.as_slice(), &self.faults].concat(),
             unheard: BTreeSet::new(),
-            complete: catalogue.faults.is_empty(),
+            complete: catalogue.faults.is_empty() && self.faults.is_empty(),
             level: 0.0,
         };
         let mut all = Vec::new();
@@ -206,7 +239,7 @@ impl Examination {
 
     /// What the SQL of a rule gives.
     async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
-        let answered = self.session.rows(&rule.sql).await;
+        let answered = self.answer(&rule.sql).await;
         let batches = answered.map_err(|error| rule.fault(&error))?;
         let mut rows = Vec::new();
         for batch in &batches {
@@ -267,14 +300,17 @@ fn conclude(run: &mut Run, all: Vec<(&Rule, Vec<Found>, Duration)>) {
                 outcome.before += u64::from(passes);
                 decisions.next()
             });
-            match Finding::of(rule, row, decision) {
-                super::finding::Judged::Finding(finding) => {
-                    outcome.findings += 1;
-                    run.findings.push(*finding);
-                }
-                super::finding::Judged::Review => outcome.review += 1,
-                super::finding::Judged::Insufficient => outcome.insufficient += 1,
-                super::finding::Judged::Nothing => {}
+            let (judged, finding) = Finding::of(rule, row, decision);
+            match judged {
+                Judged::Finding => outcome.findings += 1,
+                Judged::Review => outcome.review += 1,
+                Judged::Insufficient => outcome.insufficient += 1,
+                Judged::Quiet => (),
+            }
+            if judged == Judged::Finding {
+                run.findings.push(finding);
+            } else {
+                run.others.push((judged, finding));
             }
         }
         run.rules.push(outcome);

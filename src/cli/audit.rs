@@ -115,7 +115,7 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
     let catalogue = catalogue(&args.which)?;
     let office = args.office.as_deref().map(office_code).transpose()?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let mut audited = app.audit(catalogue, size).await?;
+    let mut audited = app.audit(&catalogue, size).await?;
     if let Some(top) = office {
         audited.keep_within(top);
     }
@@ -127,6 +127,7 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
     }
     if !args.dry_run && args.as_of.is_none() {
         let settled = app.settle(&audited).await?;
+        app.keep_details(&audited).await?;
         output.say(
             &format!(
                 "{} findings raised, {} cleared, {} stand",
@@ -291,7 +292,7 @@ async fn judge(app: &App, args: &ScoreArgs, output: &Output) -> Result<(), AppEr
         AppError::Usage(format!("{} is no truth: {error}", args.truth.display()))
     })?;
     let size = app.size_at(crate::app::reading::AsOf::Head).await?;
-    let audited = app.audit(catalogue(&args.which)?, size).await?;
+    let audited = app.audit(&catalogue(&args.which)?, size).await?;
     for fault in &audited.run.faults {
         output.say(
             &format!("rule not run: {fault}"),

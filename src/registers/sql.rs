@@ -228,14 +228,6 @@ impl Session {
         tables.collect()
     }
 
-    /// Answers a query as a whole.
-    ///
-    /// # Errors
-    /// See [`Session::query`].
-    pub async fn rows(&self, text: &str) -> Result<Vec<RecordBatch>> {
-        self.query(text).await?.collect().await
-    }
-
     /// Begins to answer a query.
     ///
     /// # Errors
