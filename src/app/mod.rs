@@ -6,10 +6,12 @@
 //! sealed log.
 
 pub mod audit;
+pub mod backtest;
 pub mod backup;
 pub mod erase;
 pub mod error;
 pub mod exchange;
+pub mod explain;
 pub mod findings;
 pub mod history;
 pub mod home;

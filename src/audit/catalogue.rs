@@ -16,6 +16,8 @@
 //! -- subject: indicator, series      columns that tell findings about one office and period apart
 //! -- title_en: ...  -- title_zh: ...
 //! -- ask_en: ...    -- ask_zh: ...   what the office is asked; {column} stands for its value
+//! -- work_en: ...   -- work_zh: ...  the arithmetic, spelled out in the same way; may be left out
+//! -- chart: series                   the text of the chart of a finding, if it has one
 //! -- param youngest: 12              a number or a word; stands as $youngest in the text
 //! SELECT office, make_array(record) AS records, ...
 //! ```
@@ -31,6 +33,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::rows::{Found, Number};
 use crate::ledger::aggregate::finding::Verdict;
 use crate::locale::Bilingual;
 use crate::registers::sql::SqlError;
@@ -50,6 +53,8 @@ const RULES: &[(&str, &str)] = texts!(
 );
 /// Texts that several rules include.
 const PARTS: &[(&str, &str)] = texts!("parts/pooled" "parts/series");
+/// What stands behind a finding, as bars: columns `at`, `value` and perhaps `expected`.
+const CHARTS: &[(&str, &str)] = texts!("charts/series");
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
 const VIEWS: &[(&str, &str)] = texts!("views/birth_links" "views/figures" "views/schemes");
 
@@ -87,6 +92,12 @@ impl Parameter {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         is_word.then(|| Self::Word(text.to_owned()))
+    }
+
+    /// As a word of SQL, also if it looks like a number.
+    fn quoted(&self) -> String {
+        let (Self::Number(text) | Self::Word(text)) = self;
+        format!("'{text}'")
     }
 
     /// As it stands in SQL.
@@ -143,6 +154,10 @@ pub struct Rule {
     pub title: Bilingual,
     /// What the office is asked; `{column}` stands for a value.
     pub ask: Bilingual,
+    /// The arithmetic, spelled out in the same way; empty where a rule does not say it.
+    pub work: Bilingual,
+    /// SQL of the chart of a finding; `{column}` stands for a value of its row.
+    pub chart: Option<String>,
     /// Its parameters.
     pub parameters: BTreeMap<String, Parameter>,
     /// Its SQL, with the parts included and the parameters put in.
@@ -183,6 +198,28 @@ impl Rule {
             }),
             what,
         }
+    }
+
+    /// The SQL of the chart of a row, with the row's values as literals; none where the rule has
+    /// no chart, or a value that it needs is not there or no plain word or whole number.
+    #[must_use]
+    pub fn chart_sql(&self, row: &Found) -> Option<String> {
+        let mut sql = String::new();
+        let mut rest = self.chart.as_deref()?;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, behind) = after.split_once('}')?;
+            let value = match name {
+                "office" => row.office.as_str().trim_start_matches('0').to_owned(),
+                name => match row.number(name)? {
+                    Number::Whole(number) => number.to_string(),
+                    Number::Word(word) => Parameter::parse(word)?.quoted(),
+                    _ => return None,
+                },
+            };
+            let _ = write!(sql, "{before}{value}");
+            rest = behind;
+        }
+        Some(sql + rest)
     }
 
     /// Where a line of its SQL comes from.
@@ -239,6 +276,7 @@ pub struct Catalogue {
 struct Texts {
     rules: BTreeMap<String, (String, String)>,
     parts: BTreeMap<String, (String, String)>,
+    charts: BTreeMap<String, (String, String)>,
     views: BTreeMap<String, (String, String)>,
 }
 
@@ -369,6 +407,7 @@ impl Texts {
         Self {
             rules: named(RULES),
             parts: named(PARTS),
+            charts: named(CHARTS),
             views: named(VIEWS),
         }
     }
@@ -377,6 +416,7 @@ impl Texts {
         for (below, texts) in [
             ("", &mut self.rules),
             ("parts", &mut self.parts),
+            ("charts", &mut self.charts),
             ("views", &mut self.views),
         ] {
             let folder = folder.join(below);
@@ -555,6 +595,11 @@ impl<'a> Head<'a> {
             }
         }
         let (sql, places) = self.sql(texts)?;
+        let work = Bilingual {
+            en: self.work("work_en")?,
+            zh: self.work("work_zh")?,
+        };
+        let chart = self.chart(texts)?;
         Ok(Rule {
             id: id.to_owned(),
             part: self.keys.get("part").map(|(_, part)| (*part).to_owned()),
@@ -564,10 +609,36 @@ impl<'a> Head<'a> {
             subject: subject.map(str::to_owned).collect(),
             title,
             ask,
+            work,
+            chart,
             parameters: self.parameters,
             sql,
             places,
         })
+    }
+
+    /// A line of the head with its parameters put in; empty where there is none.
+    fn work(&self, key: &str) -> Result<String, RuleFault> {
+        let mut text = String::new();
+        if let Some((line, content)) = self.keys.get(key) {
+            self.put(&mut text, *line, content, self.file, *line)?;
+        }
+        Ok(text.trim_end().to_owned())
+    }
+
+    /// The chart that the head names, with the rule's parameters.
+    fn chart(&self, texts: &Texts) -> Result<Option<String>, RuleFault> {
+        let Some((line, name)) = self.keys.get("chart") else {
+            return Ok(None);
+        };
+        let (file, text) = texts.charts.get(*name).ok_or_else(|| {
+            let known: Vec<_> = texts.charts.keys().map(String::as_str).collect();
+            let what = format!("there is no chart {name}; there are {}", known.join(", "));
+            self.fault(*line, what)
+        })?;
+        let mut chart = Head::read(file, text)?;
+        chart.parameters.clone_from(&self.parameters);
+        Ok(Some(chart.sql(texts)?.0))
     }
 
     /// The text with its parts and parameters, and where each line comes from.

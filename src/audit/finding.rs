@@ -151,8 +151,9 @@ impl Finding {
     }
 }
 
-/// The text with `{column}` replaced by its value.
-fn filled(text: &str, row: &Found) -> String {
+/// The text with `{column}` replaced by its value; `{period}`, `{p}` and `{p_mid}` are known, too.
+#[must_use]
+pub fn filled(text: &str, row: &Found) -> String {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -164,6 +165,8 @@ fn filled(text: &str, row: &Found) -> String {
         };
         let value = match name {
             "period" => row.period.map(|period| period.to_string()),
+            "p" => row.test.map(|test| format!("{:.3e}", test.p.exact)),
+            "p_mid" => row.test.map(|test| format!("{:.3e}", test.p.mid)),
             name => row.number(name).map(ToString::to_string),
         };
         filled.push_str(value.as_deref().unwrap_or("-"));

@@ -237,8 +237,11 @@ impl Examination {
         run
     }
 
-    /// What the SQL of a rule gives.
-    async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
+    /// What the SQL of a rule gives, in order.
+    ///
+    /// # Errors
+    /// When it does not run or gives other columns than it must.
+    pub async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
         let answered = self.answer(&rule.sql).await;
         let batches = answered.map_err(|error| rule.fault(&error))?;
         let mut rows = Vec::new();

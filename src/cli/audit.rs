@@ -13,7 +13,7 @@ use crate::app::audit::Audited;
 use crate::app::error::failed;
 use crate::app::{App, AppError};
 use crate::audit::catalogue::Catalogue;
-use crate::audit::finding::Finding;
+use crate::audit::finding::{Finding, Judged};
 use crate::audit::score::{Flagged, Score, read_truth, score};
 use crate::ledger::aggregate::finding::Verdict;
 
@@ -24,6 +24,10 @@ pub enum Audit {
     Run(RunArgs),
     /// List the rules with their parameters.
     Rules(RulesArgs),
+    /// Explain a finding: the rule, its SQL, the arithmetic, the records, the question.
+    Explain(super::explain::ExplainArgs),
+    /// Tell what rules would have said at the end of every month of the past.
+    Backtest(super::backtest::BacktestArgs),
     /// Hold a run against the truth of a delivery with seeded faults: recall and precision.
     Score(ScoreArgs),
 }
@@ -49,6 +53,28 @@ pub enum FailOn {
     Signal,
 }
 
+/// What a run gives that is no finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Other {
+    /// To look at; needs no answer and is not counted.
+    Review,
+    /// Too few data to say.
+    Insufficient,
+    /// Tests that did not signal.
+    Quiet,
+}
+
+impl Other {
+    fn is(self, judged: Judged) -> bool {
+        matches!(
+            (self, judged),
+            (Self::Review, Judged::Review)
+                | (Self::Insufficient, Judged::Insufficient)
+                | (Self::Quiet, Judged::Quiet)
+        )
+    }
+}
+
 /// Arguments of `audit run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -63,6 +89,10 @@ pub struct RunArgs {
     /// Write nothing on the ledger.
     #[arg(long)]
     dry_run: bool,
+    /// Also list what is no finding: rows to look at, units with too few data to say (with the
+    /// smallest effect that so many would show), tests that did not signal.
+    #[arg(long, value_name = "WHAT")]
+    list: Vec<Other>,
     /// Exit with 10 when there is such a finding.
     #[arg(long, value_name = "VERDICT")]
     fail_on: Option<FailOn>,
@@ -90,13 +120,16 @@ pub async fn run(app: App, audit: &Audit, output: &Output) -> Result<(), AppErro
     let done = match audit {
         Audit::Run(args) => examine(&app, args, output).await,
         Audit::Rules(args) => list(args, output),
+        Audit::Explain(args) => super::explain::run(&app, args, output).await,
+        Audit::Backtest(args) => super::backtest::run(&app, args, output).await,
         Audit::Score(args) => judge(&app, args, output).await,
     };
     app.close().await;
     done
 }
 
-fn catalogue(which: &Which) -> Result<Catalogue, AppError> {
+/// The rules that are meant.
+pub(super) fn catalogue(which: &Which) -> Result<Catalogue, AppError> {
     let mut catalogue = match &which.rules {
         Some(folder) => Catalogue::with_folder(folder).map_err(failed("read", folder))?,
         None => Catalogue::built_in(),
@@ -140,6 +173,7 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
         );
     }
     print(&audited, output);
+    list_others(&audited, &args.list, output);
     let worst = |verdict| {
         audited
             .run
@@ -212,6 +246,43 @@ fn print(audited: &Audited, output: &Output) {
         &format!("{tests} tests, {before} below their gate, {signals} signals at q = 0.10"),
         &format!("检验{tests}项，低于门限{before}项，q = 0.10时信号{signals}项"),
     );
+}
+
+/// Lists rows that are no findings. Records are named by their ids, so nothing is disclosed.
+fn list_others(audited: &Audited, wanted: &[Other], output: &Output) {
+    let others = audited.run.others.iter();
+    let others = others.filter(|(judged, _)| wanted.iter().any(|other| other.is(*judged)));
+    for (judged, row) in others {
+        let numbers: serde_json::Map<_, _> = row
+            .numbers
+            .iter()
+            .map(|(name, number)| (name.clone(), number.to_json()))
+            .collect();
+        if output.json {
+            let line = json!({
+                "is": judged.as_str(), "rule": row.rule_name, "office": row.office.to_string(),
+                "period": row.period.map(|period| period.to_string()),
+                "records": audited.record_ids(row), "p": row.p.map(|p| p.exact),
+                "numbers": numbers,
+            });
+            output.data(&line.to_string());
+            continue;
+        }
+        let period = row.period.map(|period| format!(" {period}"));
+        let numbers: Vec<String> = row
+            .numbers
+            .iter()
+            .map(|(name, number)| format!("{name}={number}"))
+            .collect();
+        output.data(&format!(
+            "{} {} {}{} {}",
+            judged.as_str(),
+            row.rule_name,
+            row.office,
+            period.unwrap_or_default(),
+            numbers.join(" ")
+        ));
+    }
 }
 
 fn list(args: &RulesArgs, output: &Output) -> Result<(), AppError> {

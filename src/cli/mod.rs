@@ -8,12 +8,14 @@
 
 mod args;
 mod audit;
+mod backtest;
 mod backup;
 mod bisect;
 mod blame;
 mod demo;
 mod diff;
 mod erase;
+mod explain;
 mod export;
 mod findings;
 mod history;

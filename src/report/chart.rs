@@ -137,6 +137,70 @@ fn step(months: &[Month]) -> i128 {
     fitting.next().unwrap_or(i128::MAX / 4)
 }
 
+/// One bar of a drawing of bars.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bar {
+    /// Its name below.
+    pub label: String,
+    /// How high it is.
+    pub value: f64,
+    /// Where its mark stands, where something was expected.
+    pub expected: Option<f64>,
+}
+
+/// Bars of one height for each unit of their values, with marks where something was expected.
+/// Units are pixels; every bar has its name and number as text.
+#[must_use]
+pub fn bars(title: &str, description: &str, bars: &[Bar]) -> String {
+    const WIDTH: u32 = 22;
+    let columns = u32::try_from(bars.len()).unwrap_or(u32::MAX / WIDTH);
+    let (width, names) = (columns.saturating_mul(WIDTH).saturating_add(8), 56);
+    let height = TOP + FIELD_HEIGHT + names;
+    let values = bars.iter().flat_map(|bar| [Some(bar.value), bar.expected]);
+    let top = values.flatten().fold(1.0, f64::max);
+    let y = |value: f64| {
+        let field = f64::from(FIELD_HEIGHT);
+        f64::from(TOP) + field - (value.max(0.0) / top * field).round()
+    };
+    let foot = TOP + FIELD_HEIGHT;
+    let mut svg = format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="chart" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-size="9" role="img"><title>{}</title><desc>{}</desc>"#,
+        escape(title),
+        escape(description),
+    );
+    for (bar, column) in bars.iter().zip(0..) {
+        let x = 4 + column * WIDTH;
+        let (middle, head) = (x + WIDTH / 2, y(bar.value));
+        let _ = write!(
+            svg,
+            r##"<rect x="{}" y="{head}" width="{}" height="{}" fill="#3b6ea5"/><text x="{middle}" y="{}" text-anchor="middle">{}</text>"##,
+            x + 2,
+            WIDTH - 4,
+            f64::from(foot) - head,
+            head - 3.0,
+            bar.value,
+        );
+        if let Some(expected) = bar.expected {
+            let at = y(expected);
+            let _ = write!(
+                svg,
+                r##"<path d="M{x} {at}h{WIDTH}" stroke="#b3542a" stroke-width="2"/>"##
+            );
+        }
+        let _ = write!(
+            svg,
+            r#"<text transform="translate({middle} {}) rotate(-60)" text-anchor="end">{}</text>"#,
+            foot + 10,
+            escape(bar.label.as_str()),
+        );
+    }
+    let _ = write!(
+        svg,
+        r##"<path d="M0 {foot}H{width}" stroke="#7a8798"/></svg>"##
+    );
+    svg
+}
+
 /// A value beside its target, in a drawing in which the target's limit always has one place.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetBar<'a> {

@@ -3,6 +3,7 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator, series, month
+-- chart: series
 -- title_en: Outlier
 -- title_zh: 异常值
 -- ask_en: {indicator} of one month is {value}, where the others give {expected}; what happened in that month?

@@ -3,6 +3,7 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
+-- chart: series
 -- title_en: Repeated figures
 -- title_zh: 重复数字
 -- ask_en: {indicator} is {value} in {length} months in a row; how were these figures made?

@@ -3,6 +3,7 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
+-- chart: series
 -- title_en: Zero run
 -- title_zh: 连续为零
 -- ask_en: {indicator} is 0 in {length} months in a row, where {mean} a month are usual; were reports lost?

@@ -3,6 +3,7 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
+-- chart: series
 -- title_en: Too smooth
 -- title_zh: 过于平滑
 -- ask_en: {indicator} varies less from month to month than chance does; how were these figures made?

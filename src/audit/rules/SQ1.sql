@@ -3,6 +3,7 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
+-- chart: series
 -- title_en: Drift
 -- title_zh: 漂移
 -- ask_en: {indicator} slides away from its mean; what changed, in life or in reporting?
