@@ -150,15 +150,7 @@ impl App {
             None => self.store().head().await?.size,
         };
         let audited = self.audit(catalogue, size).await?;
-        let run = &audited.run;
-        let others = run
-            .others
-            .iter()
-            .map(|(judged, other)| (judged.as_str(), other));
-        let all = run.findings.iter().map(|finding| ("finding", finding));
-        let mut all = all.chain(others);
-        let found = all.find(|(_, finding)| audited.id(finding) == id);
-        let (judged, finding) = found.ok_or_else(|| {
+        let (judged, finding) = audited.found(id).ok_or_else(|| {
             AppError::Usage(format!(
                 "the rules do not give finding {id} as of position {}; it was raised by other rules, or records were erased since",
                 size.saturating_sub(1)
@@ -169,7 +161,7 @@ impl App {
             .get(&finding.rule_name)
             .ok_or_else(|| AppError::Usage(format!("there is no rule {}", finding.rule_name)))?;
         let row = audited.row_of(rule, id).await?;
-        let other_rules = raised.filter(|raised| raised.rules_digest != run.rules_digest);
+        let other_rules = raised.filter(|raised| raised.rules_digest != audited.run.rules_digest);
         let office = audited.offices.get(finding.office);
         let bilingual = |of: &dyn Fn(bool) -> String| Bilingual {
             en: of(false),
@@ -191,7 +183,7 @@ impl App {
             }),
             period: finding.period.map(|period| period.to_string()),
             position: size.saturating_sub(1),
-            rules_digest: run.rules_digest.clone(),
+            rules_digest: audited.run.rules_digest.clone(),
             raised_by: other_rules.map(|raised| raised.rules_digest),
             question: finding.message.clone(),
             arithmetic: Bilingual {
@@ -255,6 +247,15 @@ impl App {
 }
 
 impl Audited {
+    /// What became of the row that has an id, and the finding that it is or would be.
+    fn found(&self, id: Uuid) -> Option<(&'static str, &Finding)> {
+        let others = self.run.others.iter();
+        let others = others.map(|(judged, other)| (judged.as_str(), other));
+        let all = self.run.findings.iter().map(|finding| ("finding", finding));
+        let mut all = all.chain(others);
+        all.find(|(_, finding)| self.id(finding) == id)
+    }
+
     /// The row of a rule that a finding came of.
     async fn row_of(&self, rule: &Rule, id: Uuid) -> Result<Found, AppError> {
         let rows = self.examination.rows(rule).await;

@@ -118,25 +118,30 @@ fn show(explained: &Explanation, output: &Output) {
         .map(|(name, number)| format!("{name} = {number}"))
         .collect();
     said("computed", "计算值", &numbers.join(", "));
-    if !explained.records.is_empty() {
-        let count = explained.record_count.to_string();
-        said("records", "记录数", &count);
-        for record in &explained.records {
-            let fields = record.fields.iter();
-            let fields: Vec<String> = fields
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            output.data(&format!(
-                "  {} {} {}",
-                record.kind,
-                record.source_record_id,
-                fields.join(" ")
-            ));
-        }
-    }
+    records(explained, output);
     chart(&explained.chart, output);
     output.data("");
     output.data(explained.sql.trim_end());
+}
+
+fn records(explained: &Explanation, output: &Output) {
+    if explained.record_count == 0 {
+        return;
+    }
+    let count = explained.record_count;
+    output.data(&format!("{}: {count}", output.pick("records", "记录数")));
+    for record in &explained.records {
+        let fields = record.fields.iter();
+        let fields: Vec<String> = fields
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        output.data(&format!(
+            "  {} {} {}",
+            record.kind,
+            record.source_record_id,
+            fields.join(" ")
+        ));
+    }
 }
 
 /// Bars of characters; a `|` stands where something was expected.
