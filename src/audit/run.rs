@@ -204,8 +204,11 @@ impl Examination {
         run
     }
 
-    /// What the SQL of a rule gives.
-    async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
+    /// What the SQL of a rule gives, before the multiplicity control.
+    ///
+    /// # Errors
+    /// When it does not run or gives other columns than it must.
+    pub async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
         let answered = self.session.rows(&rule.sql).await;
         let batches = answered.map_err(|error| rule.fault(&error))?;
         let mut rows = Vec::new();

@@ -4,8 +4,6 @@
 //! are simulated from fixed seeds. The mid-p may be below a too often for one sample size, but on
 //! average over sample sizes by a quarter at most.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use vitaledger::statistics::binomial::{binomial_exposure, binomial_lower, sex_ratio};
 use vitaledger::statistics::conditional::against_others;
 use vitaledger::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
@@ -14,6 +12,8 @@ use vitaledger::statistics::heaping::{digit_preference, last_digits};
 use vitaledger::statistics::hypergeometric::Table;
 use vitaledger::statistics::runs::{repeated_figure, zero_run};
 use vitaledger::statistics::{PValue, mass, share_of_ratio};
+
+use crate::chance::Chance;
 
 const LEVELS: [f64; 3] = [0.05, 0.01, 0.001];
 
@@ -96,38 +96,6 @@ fn fisher_given_the_margins() {
             })
             .collect()
     });
-}
-
-/// Chance of the tests.
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn uniform(&mut self) -> f64 {
-        (f64::from(self.0.next_u32()) + 0.5) / 4_294_967_296.0
-    }
-
-    /// By inversion from 0; means of some ten.
-    fn poisson(&mut self, mean: f64) -> u64 {
-        let mut rest = self.uniform();
-        let mut mass = (-mean).exp();
-        let mut k = 0_u32;
-        while rest > mass && k < 10_000 {
-            rest -= mass;
-            k += 1;
-            mass *= mean / f64::from(k);
-        }
-        u64::from(k)
-    }
-
-    /// Poisson with a gamma mean of a whole shape: variance is mean + mean^2 / size.
-    fn negative_binomial(&mut self, mean: f64, size: u32) -> u64 {
-        let sum: f64 = (0..size).map(|_| -self.uniform().ln()).sum();
-        self.poisson(mean / f64::from(size) * sum)
-    }
 }
 
 /// Counts how often p falls to each level in so many trials; at most the level plus three
@@ -216,7 +184,7 @@ fn evenness() {
 fn last_digits_of_any_figures() {
     let mut chance = Chance::new(4);
     simulate("HP4", 4_000, 1.1, || {
-        let figures = (0..100).map(|_| u64::from(chance.0.next_u32()) % 1_000);
+        let figures = (0..100).map(|_| u64::from(chance.below(1_000)));
         digit_preference(last_digits(figures)).1
     });
 }

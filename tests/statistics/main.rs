@@ -10,9 +10,17 @@
 )]
 
 mod calibration;
+#[path = "../../benches/support/chance.rs"]
+mod chance;
+#[path = "../../benches/support/nulls.rs"]
+mod nulls;
+#[path = "../../benches/support/offices.rs"]
+#[allow(dead_code, reason = "benches use the rest")]
+mod offices;
 mod persons;
 mod properties;
 mod published;
+mod rules;
 mod series;
 mod signals;
 mod tables;
