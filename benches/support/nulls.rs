@@ -67,7 +67,7 @@ pub const ALL: &[Null] = &[
         ..null(
             "SR1-closeness",
             "105.5 boys to 100 girls",
-            |chance, land| sexes(chance, land, 105.5),
+            |chance, land| sexes_of(chance, land, (2.0, 2.4), 105.5),
         )
     },
     null("BN1", "1.25 times the last two days of a month", reports),
@@ -219,7 +219,11 @@ fn births(chance: &mut Chance, offices: Vec<i64>) -> Table {
 }
 
 fn sexes(chance: &mut Chance, land: &Land, ratio: f64) -> Vec<Table> {
-    let offices = members(chance, land, (1.0, 2.7));
+    sexes_of(chance, land, (1.0, 2.7), ratio)
+}
+
+fn sexes_of(chance: &mut Chance, land: &Land, powers: (f64, f64), ratio: f64) -> Vec<Table> {
+    let offices = members(chance, land, powers);
     let p = share_of_ratio(ratio);
     let sexes = offices
         .iter()
@@ -345,7 +349,7 @@ fn gestations(chance: &mut Chance, land: &Land) -> Vec<Table> {
 }
 
 /// Residents of whom the age in years is known.
-fn residents(offices: Vec<i64>, ages: &[f64]) -> Table {
+pub fn residents(offices: Vec<i64>, ages: &[f64]) -> Table {
     #[expect(clippy::cast_possible_truncation, reason = "days")]
     let born = |age: &f64| YEAR.mul_add(-age, TODAY).floor() as i64;
     let rows = offices.len();
@@ -540,13 +544,18 @@ fn stillbirths(chance: &mut Chance, land: &Land) -> Vec<Table> {
 fn near_target(chance: &mut Chance, land: &Land, fixed: bool) -> Vec<Table> {
     let (mut homes, mut all) = (Vec::new(), Vec::new());
     for village in &land.villages {
-        let people = 1_000 + 200 * chance.below(6);
+        let people = 1_400 + 200 * chance.below(9);
         homes.extend(std::iter::repeat_n(*village, people as usize));
-        let target = u64::from(people * 15 / 1_000);
+        let (target, steps) = (u64::from(people * 15 / 1_000), people * 3 / 4_000);
         let mut counts = Vec::new();
-        for _ in 0..10 {
+        for _ in 0..20 {
             let year = if fixed {
-                target + u64::from(!chance.happens(0.6))
+                let off = u64::from(chance.below(steps));
+                if chance.happens(0.6) {
+                    target - off
+                } else {
+                    target + 1 + off
+                }
             } else {
                 chance.poisson(0.015 * f64::from(people))
             };

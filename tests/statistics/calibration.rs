@@ -5,7 +5,7 @@
 //! average over sample sizes by a quarter at most.
 
 use vitaledger::statistics::binomial::{binomial_exposure, binomial_lower, sex_ratio};
-use vitaledger::statistics::conditional::against_others;
+use vitaledger::statistics::conditional::{against_others, against_phase};
 use vitaledger::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use vitaledger::statistics::drift::{Given, drift};
 use vitaledger::statistics::heaping::{digit_preference, last_digits};
@@ -126,6 +126,16 @@ fn one_count_against_poisson_and_scattering_others() {
             let counts: Vec<u64> = (0..periods).map(|_| chance.poisson(mean)).collect();
             let all = vec![1.0; counts.len()];
             against_others(&counts, &all, 0).unwrap().p.exact
+        });
+    }
+    // The same month of five years; each month has a mean of its own.
+    for size in [3, 12] {
+        simulate("CT1 seasons", 4_000, 1.5, || {
+            let draw = |month: u32| chance.negative_binomial(f64::from(6 + month % 12 * 3), size);
+            let counts: Vec<u64> = (0..60).map(draw).collect();
+            let phases: Vec<u64> = (0..60).map(|month| month % 12).collect();
+            let found = against_phase(&counts, &[1.0; 60], &phases, 7);
+            found.unwrap().p.exact
         });
     }
     // Scatter is estimated, so a test that uses it holds its level about, not exactly.

@@ -12,6 +12,8 @@
 mod calibration;
 #[path = "../../benches/support/chance.rs"]
 mod chance;
+#[path = "../support/foreign.rs"]
+mod foreign;
 #[path = "../../benches/support/nulls.rs"]
 mod nulls;
 #[path = "../../benches/support/offices.rs"]
@@ -20,6 +22,7 @@ mod offices;
 mod persons;
 mod properties;
 mod published;
+mod real;
 mod rules;
 mod series;
 mod signals;
