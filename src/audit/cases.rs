@@ -351,7 +351,7 @@ pub fn kept_schema(kind: RecordKind) -> SchemaRef {
 
 fn fields(kind: RecordKind) -> Vec<Field> {
     let field = |(name, take): &(&str, Take)| {
-        let always = matches!(take, Position | First | RecordedDay);
+        let always = matches!(take, Position | RecordedDay);
         Field::new(*name, take.data_type(), !always)
     };
     columns(kind).iter().map(field).collect()

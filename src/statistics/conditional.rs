@@ -1,9 +1,9 @@
 //! One count against the others of its series.
 //!
-//! What comes in: the counts of a series, how much exposure each had, and which one is asked
-//! about. What goes out: what the others lead one to expect of it, how much they scatter, and
-//! p-values given the total. What may fail: fewer than three counts, or exposures that are no
-//! positive numbers, give `None`. What must stay true: the count under test takes no part in its
+//! What comes in: the counts of a series, how much exposure each had, which are alike by season,
+//! and which one is asked about. What goes out: what the others lead one to expect of it, how much
+//! they scatter, and p-values given the total. What may fail: fewer than three counts that are
+//! alike, or exposures that are no positive numbers, give `None`. What must stay true: the count under test takes no part in its
 //! own baseline, neither in the mean nor in the scatter.
 //!
 //! Given the total, a Poisson count among others of the same rate is binomial with its share of
@@ -17,7 +17,9 @@
 //! scatter well, so a p-value that uses it is read on Student's t with their degrees of freedom
 //! instead of the normal curve, as quasi-likelihood tests of counts do (`McCullagh` and Nelder,
 //! Generalized Linear Models, 2nd ed. 1989, 4.5): without this, 12 counts that truly scatter pass
-//! p < 0.001 six times too often.
+//! p < 0.001 six times too often. Where a count is held against the same months of other years,
+//! all months together say the scatter: that of four Januaries is 1 or less so often by chance that
+//! p < 0.001 came up to fifteen times too often.
 
 use super::mass::beta_binomial;
 use super::negative_binomial::student_two_sided;
@@ -115,24 +117,45 @@ pub fn conditional(k: u64, n: u64, share: f64, expected: f64, dispersion: f64) -
     PValue::of_tail(at_most, mass).or_doubled(PValue::of_tail(at_least, mass))
 }
 
-/// The sum of the items but one; nothing is subtracted, so nothing cancels.
-fn others(values: &[f64], index: usize) -> impl Iterator<Item = f64> + '_ {
-    let kept = move |(at, value): (usize, &f64)| (at != index).then_some(*value);
-    values.iter().enumerate().filter_map(kept)
+/// A series whose counts are compared within phases of a cycle: all Januaries, all Februaries.
+struct Phased {
+    counts: Vec<f64>,
+    exposures: Vec<f64>,
+    phases: Vec<u64>,
 }
 
-/// Variance by mean of the counts, the one under test left out: their Pearson statistic by its
-/// degrees of freedom. `None` where nothing was counted or fewer than two are left.
-fn scatter(counts: &[f64], exposures: &[f64], index: usize) -> Option<f64> {
-    let rate = others(counts, index).sum::<f64>() / others(exposures, index).sum::<f64>();
-    if rate.is_nan() || rate <= 0.0 || counts.len() < 3 {
-        return None;
+impl Phased {
+    /// The members of the phase of a count, that count left out.
+    fn alike(&self, phase: u64, without: usize) -> impl Iterator<Item = usize> + '_ {
+        (0..self.counts.len()).filter(move |at| *at != without && self.phases[*at] == phase)
     }
-    let pearson: f64 = others(counts, index)
-        .zip(others(exposures, index))
-        .map(|(count, exposure)| (count - rate * exposure).powi(2) / (rate * exposure))
-        .sum();
-    Some(pearson / number(counts.len() - 2))
+
+    fn sum(of: &[f64], members: impl Iterator<Item = usize>) -> f64 {
+        members.map(|at| of[at]).sum()
+    }
+
+    /// Variance by mean of the counts, the one under test left out: their Pearson statistic by its
+    /// degrees of freedom, and these. `None` where none is left.
+    fn scatter(&self, index: usize) -> Option<(f64, usize)> {
+        let mut phases = self.phases.clone();
+        phases.sort_unstable();
+        phases.dedup();
+        let (mut pearson, mut freedom) = (0.0, 0);
+        for phase in phases {
+            let members = || self.alike(phase, index);
+            let exposure = Self::sum(&self.exposures, members());
+            let rate = Self::sum(&self.counts, members()) / exposure;
+            // Where nothing was counted, nothing scatters.
+            if rate > 0.0 {
+                let expected = |at: usize| rate * self.exposures[at];
+                let squares =
+                    members().map(|at| (self.counts[at] - expected(at)).powi(2) / expected(at));
+                pearson += squares.sum::<f64>();
+                freedom += members().count() - 1;
+            }
+        }
+        (freedom > 0).then(|| (pearson / number(freedom), freedom))
+    }
 }
 
 /// Two-sided p-values whose scatter was estimated with so many degrees of freedom: the normal
@@ -149,31 +172,45 @@ fn estimated_scatter(p: PValue, freedom: usize) -> PValue {
 /// month, person-years, or all 1).
 #[must_use]
 pub fn against_others(counts: &[u64], exposures: &[f64], index: usize) -> Option<Comparison> {
+    against_phase(counts, exposures, &vec![0; counts.len()], index)
+}
+
+/// The count at `index` against the others of its phase (the same month of other years). How much
+/// counts scatter, all phases together say: the few years of one month cannot.
+#[must_use]
+pub fn against_phase(
+    counts: &[u64],
+    exposures: &[f64],
+    phases: &[u64],
+    index: usize,
+) -> Option<Comparison> {
     let usable = |exposure: &f64| exposure.is_finite() && *exposure > 0.0;
-    if counts.len() < 3
-        || counts.len() != exposures.len()
+    if counts.len() != exposures.len()
+        || counts.len() != phases.len()
         || index >= counts.len()
         || !exposures.iter().all(usable)
     {
         return None;
     }
-    let total = counts
-        .iter()
-        .try_fold(0, |sum: u64, x| sum.checked_add(*x))?;
+    let series = Phased {
+        counts: counts.iter().map(|count| real(*count)).collect(),
+        exposures: exposures.to_vec(),
+        phases: phases.to_vec(),
+    };
+    let alike = || series.alike(phases[index], index);
+    if alike().count() < 2 {
+        return None;
+    }
+    let total = alike().try_fold(counts[index], |sum, at| sum.checked_add(counts[at]))?;
     let own = exposures[index];
-    let rest: f64 = others(exposures, index).sum();
-    let values: Vec<f64> = counts.iter().map(|count| real(*count)).collect();
-    let expected = others(&values, index).sum::<f64>() * (own / rest);
-    let dispersion = scatter(&values, exposures, index).map_or(1.0, |found| found.max(1.0));
-    let mut p = conditional(
-        counts[index],
-        total,
-        own / (own + rest),
-        expected,
-        dispersion,
-    );
+    let rest = Phased::sum(exposures, alike());
+    let expected = Phased::sum(&series.counts, alike()) * (own / rest);
+    let (dispersion, freedom) = series.scatter(index).unwrap_or((1.0, 1));
+    let dispersion = dispersion.max(1.0);
+    let share = own / (own + rest);
+    let mut p = conditional(counts[index], total, share, expected, dispersion);
     if dispersion > 1.0 {
-        p = estimated_scatter(p, counts.len() - 2);
+        p = estimated_scatter(p, freedom);
     }
     Some(Comparison {
         expected,

@@ -15,7 +15,9 @@
 //! both needed for P(p <= a) <= a when units truly differ: the mean square is divided by what
 //! winsorising leaves of it for normal z-scores (0.68; without it, p < 0.001 comes two to ten
 //! times too often), and the p-value is read on Student's t with the degrees of freedom of the
-//! other units (the factor of a dozen units is itself uncertain).
+//! scores that were not cut (Tukey and `McLaughlin`, Sankhya A 25 (1963) 331-352), because the factor
+//! of a dozen units is itself uncertain: with those of all units, p < 0.001 comes up to four times
+//! too often.
 
 use super::binomial::binomial_doubled;
 use super::gamma::{chi_square_lower, chi_square_upper, normal_quantile};
@@ -112,8 +114,8 @@ fn left_by_winsorising(fraction: f64) -> f64 {
 }
 
 /// Mean square of the scores with the `fraction` most extreme at either end (at least one) set to
-/// the next, corrected for what that takes away; at least 1.
-fn winsorised_dispersion(mut scores: Vec<f64>, fraction: f64) -> f64 {
+/// the next, corrected for what that takes away, at least 1; and its degrees of freedom.
+fn winsorised_dispersion(mut scores: Vec<f64>, fraction: f64) -> (f64, f64) {
     scores.sort_by(f64::total_cmp);
     #[expect(
         clippy::cast_possible_truncation,
@@ -121,18 +123,16 @@ fn winsorised_dispersion(mut scores: Vec<f64>, fraction: f64) -> f64 {
         reason = "a part of the number of scores"
     )]
     let cut = (number(scores.len()) * fraction).ceil() as usize;
-    let (Some(low), Some(high)) = (
-        scores.get(cut).copied(),
-        scores.len().checked_sub(cut + 1).map(|at| scores[at]),
-    ) else {
-        return 1.0;
-    };
-    if low > high {
-        return 1.0;
+    let kept = scores.len().saturating_sub(2 * cut);
+    if kept < 2 {
+        return (1.0, 1.0);
     }
+    let (low, high) = (scores[cut], scores[cut + kept - 1]);
     let squares: f64 = scores.iter().map(|z| z.clamp(low, high).powi(2)).sum();
-    let found = squares / number(scores.len()) / left_by_winsorising(fraction);
-    found.max(1.0)
+    // Of few scores more than the fraction is cut, because a score is cut or is not.
+    let left = left_by_winsorising(number(cut) / number(scores.len()));
+    let found = squares / number(scores.len()) / left;
+    (found.max(1.0), number(kept - 1))
 }
 
 /// Every unit against all others: events and exposure (residents, or the like) of each, and the
@@ -163,12 +163,11 @@ pub fn compare_units(
         let rest: f64 = kept().map(|at| exposures[at]).sum();
         let others = real(total - events[index]);
         let scores = kept().map(|at| score(real(events[at]), others, exposures[at] / rest));
-        let dispersion = winsorised_dispersion(scores.collect(), fraction);
+        let (dispersion, freedom) = winsorised_dispersion(scores.collect(), fraction);
         let share = own / (own + rest);
         let expected = others * (own / rest);
         let z = score(real(events[index]), real(total), share);
         let exact = binomial_doubled(events[index], total, share);
-        let freedom = number(events.len() - 2);
         let scattered = student_two_sided(z / dispersion.sqrt(), freedom);
         UnitComparison {
             expected,

@@ -8,6 +8,8 @@
 //! Source: Fisher, Journal of the Royal Statistical Society 98 (1935) 39-82. Two-sided: the
 //! tables that are no more probable than the observed one, as R's `fisher.test` does.
 
+use std::cmp::Ordering;
+
 use super::mass::hypergeometric;
 use super::{NEGLIGIBLE, PValue, real};
 
@@ -52,6 +54,13 @@ impl Margins {
     fn ratio(self, k: u64) -> f64 {
         let absent = self.others + k - self.drawn;
         real(self.marked - k + 1) / real(k) * (real(self.drawn - k + 1) / real(absent))
+    }
+
+    /// How P(k) compares with P(k - 1), without rounding: two modes side by side are a tie.
+    fn step(self, k: u64) -> Ordering {
+        let absent = self.others + k - self.drawn;
+        let product = |one: u64, other: u64| u128::from(one) * u128::from(other);
+        product(self.marked - k + 1, self.drawn - k + 1).cmp(&product(k, absent))
     }
 
     fn mean(self) -> f64 {
@@ -150,7 +159,7 @@ impl Table {
             let (mut low, mut high) = (self.with, most + 1);
             while high - low > 1 {
                 let middle = low + (high - low) / 2;
-                let past_mode = middle > least && margins.ratio(middle) <= 1.0;
+                let past_mode = middle > least && margins.step(middle).is_le();
                 if past_mode && as_rare(middle) {
                     high = middle;
                 } else {
@@ -168,7 +177,7 @@ impl Table {
             let (mut low, mut high) = (least, self.with + 1);
             while high - low > 1 {
                 let middle = low + (high - low) / 2;
-                let before_mode = middle - 1 < most && margins.ratio(middle) >= 1.0;
+                let before_mode = middle - 1 < most && margins.step(middle).is_ge();
                 if before_mode && as_rare(middle - 1) {
                     low = middle;
                 } else {

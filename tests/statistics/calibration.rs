@@ -4,16 +4,16 @@
 //! are simulated from fixed seeds. The mid-p may be below a too often for one sample size, but on
 //! average over sample sizes by a quarter at most.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use vitaledger::statistics::binomial::{binomial_exposure, binomial_lower, sex_ratio};
-use vitaledger::statistics::conditional::against_others;
+use vitaledger::statistics::conditional::{against_others, against_phase};
 use vitaledger::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use vitaledger::statistics::drift::{Given, drift};
 use vitaledger::statistics::heaping::{digit_preference, last_digits};
 use vitaledger::statistics::hypergeometric::Table;
 use vitaledger::statistics::runs::{repeated_figure, zero_run};
 use vitaledger::statistics::{PValue, mass, share_of_ratio};
+
+use crate::chance::Chance;
 
 const LEVELS: [f64; 3] = [0.05, 0.01, 0.001];
 
@@ -98,38 +98,6 @@ fn fisher_given_the_margins() {
     });
 }
 
-/// Chance of the tests.
-struct Chance(ChaCha8Rng);
-
-impl Chance {
-    fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn uniform(&mut self) -> f64 {
-        (f64::from(self.0.next_u32()) + 0.5) / 4_294_967_296.0
-    }
-
-    /// By inversion from 0; means of some ten.
-    fn poisson(&mut self, mean: f64) -> u64 {
-        let mut rest = self.uniform();
-        let mut mass = (-mean).exp();
-        let mut k = 0_u32;
-        while rest > mass && k < 10_000 {
-            rest -= mass;
-            k += 1;
-            mass *= mean / f64::from(k);
-        }
-        u64::from(k)
-    }
-
-    /// Poisson with a gamma mean of a whole shape: variance is mean + mean^2 / size.
-    fn negative_binomial(&mut self, mean: f64, size: u32) -> u64 {
-        let sum: f64 = (0..size).map(|_| -self.uniform().ln()).sum();
-        self.poisson(mean / f64::from(size) * sum)
-    }
-}
-
 /// Counts how often p falls to each level in so many trials; at most the level plus three
 /// standard errors, times `room`.
 fn simulate(what: &str, trials: u32, room: f64, mut p: impl FnMut() -> f64) -> [f64; 3] {
@@ -158,6 +126,16 @@ fn one_count_against_poisson_and_scattering_others() {
             let counts: Vec<u64> = (0..periods).map(|_| chance.poisson(mean)).collect();
             let all = vec![1.0; counts.len()];
             against_others(&counts, &all, 0).unwrap().p.exact
+        });
+    }
+    // The same month of five years; each month has a mean of its own.
+    for size in [3, 12] {
+        simulate("CT1 seasons", 4_000, 1.5, || {
+            let draw = |month: u32| chance.negative_binomial(f64::from(6 + month % 12 * 3), size);
+            let counts: Vec<u64> = (0..60).map(draw).collect();
+            let phases: Vec<u64> = (0..60).map(|month| month % 12).collect();
+            let found = against_phase(&counts, &[1.0; 60], &phases, 7);
+            found.unwrap().p.exact
         });
     }
     // Scatter is estimated, so a test that uses it holds its level about, not exactly.
@@ -216,7 +194,7 @@ fn evenness() {
 fn last_digits_of_any_figures() {
     let mut chance = Chance::new(4);
     simulate("HP4", 4_000, 1.1, || {
-        let figures = (0..100).map(|_| u64::from(chance.0.next_u32()) % 1_000);
+        let figures = (0..100).map(|_| u64::from(chance.below(1_000)));
         digit_preference(last_digits(figures)).1
     });
 }

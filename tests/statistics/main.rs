@@ -10,9 +10,20 @@
 )]
 
 mod calibration;
+#[path = "../../benches/support/chance.rs"]
+mod chance;
+#[path = "../support/foreign.rs"]
+mod foreign;
+#[path = "../../benches/support/nulls.rs"]
+mod nulls;
+#[path = "../../benches/support/offices.rs"]
+#[allow(dead_code, reason = "benches use the rest")]
+mod offices;
 mod persons;
 mod properties;
 mod published;
+mod real;
+mod rules;
 mod series;
 mod signals;
 mod tables;

@@ -239,6 +239,19 @@ proptest! {
     }
 }
 
+/// Two tables side by side that are the most probable of all, whose quotient is no double.
+#[test]
+fn fisher_with_two_modes() {
+    let table = Table {
+        with: 36,
+        without: 11,
+        other_with: 32,
+        other_without: 11,
+    };
+    assert!(same(table.two_sided(), 1.0), "{}", table.two_sided());
+    assert!(same(two_sided_by_listing(table), 1.0));
+}
+
 fn two_sided_by_listing(table: Table) -> f64 {
     let marked = table.with + table.other_with;
     let others = table.without + table.other_without;

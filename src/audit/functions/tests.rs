@@ -60,6 +60,10 @@ const VALUES: &[(&str, f64)] = &[
         1.8151481894921496e-06,
     ),
     (
+        "against_phase(make_array(2, 3, 18, 4, 2), make_array(1.0, 1.0, 1.0, 1.0, 1.0), make_array(0, 0, 0, 0, 0))[3]['p']",
+        1.8151481894921496e-06,
+    ),
+    (
         "last_digits(make_array(10, 20, 30, 41, 52, 60, 70, 83, 90, 100))['statistic']",
         42.0,
     ),

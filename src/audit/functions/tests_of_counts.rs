@@ -7,7 +7,7 @@ use crate::statistics::PValue;
 use crate::statistics::binomial::{
     binomial_doubled_interval, binomial_exposure, binomial_lower, sex_ratio,
 };
-use crate::statistics::conditional::against_others;
+use crate::statistics::conditional::{Comparison, against_others, against_phase};
 use crate::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use crate::statistics::drift::{Given, drift};
 use crate::statistics::heaping::{digit_preference, last_digits};
@@ -210,16 +210,27 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "each count against the others of its series, conditional binomial or, where they scatter, beta-binomial",
         compute: |a, row| {
             let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
-            let one = |index| {
-                let found = against_others(&counts, &exposures, index)?;
-                Some(vec![
-                    found.p.exact,
-                    found.p.mid,
-                    found.expected,
-                    found.dispersion,
-                ])
-            };
+            let one = |index| against_others(&counts, &exposures, index).map(compared);
             (0..counts.len()).map(one).collect()
+        },
+    },
+    Function {
+        name: "against_phase",
+        takes: &[
+            ("counts", Takes::Counts),
+            ("exposures", Takes::Reals),
+            ("phases", Takes::Counts),
+        ],
+        gives: Shape::List(AGAINST),
+        says: "each count against the others of its phase, as against_others; all phases together say the scatter; null where a phase has fewer than three",
+        compute: |a, row| {
+            let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
+            let phases = a.counts(2, row)?;
+            let one = |index| {
+                let found = against_phase(&counts, &exposures, &phases, index);
+                found.map_or_else(|| vec![f64::NAN; AGAINST.len()], compared)
+            };
+            Some((0..counts.len()).map(one).collect())
         },
     },
     Function {
@@ -296,6 +307,10 @@ fn p_of(p: PValue) -> Numbers {
 #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
 pub(super) const fn number(count: u64) -> f64 {
     count as f64
+}
+
+fn compared(found: Comparison) -> Numbers {
+    vec![found.p.exact, found.p.mid, found.expected, found.dispersion]
 }
 
 fn run(found: RunTest) -> Option<Vec<Numbers>> {

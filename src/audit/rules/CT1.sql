@@ -1,5 +1,5 @@
 -- id: CT1
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- subject: indicator, series, month
@@ -17,16 +17,17 @@
 WITH
 -- include: series
 , compared AS (
-    SELECT v.office, v.indicator, v.series,
-           CASE WHEN l.n >= 12 * $years THEN v.month % 12 ELSE 12 END AS season,
-           array_agg(v.value ORDER BY v.month) AS counts, array_agg(v.month ORDER BY v.month) AS months,
-           array_agg(CAST(1.0 AS DOUBLE) ORDER BY v.month) AS ones
-    FROM lists l JOIN listed v ON l.office = v.office AND l.indicator = v.indicator AND l.series = v.series
+    SELECT l.*, v.phases FROM lists l JOIN (
+        SELECT v.office, v.indicator, v.series,
+               array_agg(CASE WHEN l.n >= 12 * $years THEN v.month % 12 ELSE 0 END ORDER BY v.month) AS phases
+        FROM lists l JOIN listed v ON l.office = v.office AND l.indicator = v.indicator AND l.series = v.series
+        GROUP BY v.office, v.indicator, v.series
+    ) v ON l.office = v.office AND l.indicator = v.indicator AND l.series = v.series
     WHERE l.n >= $n AND l.mean >= $mean
-    GROUP BY v.office, v.indicator, v.series, CASE WHEN l.n >= 12 * $years THEN v.month % 12 ELSE 12 END
 ), tested AS (
+    -- What is usual comes from the same months, how much the counts scatter from all.
     SELECT office, indicator, series, unnest(months) AS month, unnest(counts) AS value,
-           unnest(against_others(counts, ones)) AS t
+           unnest(against_phase(counts, ones, phases)) AS t
     FROM compared
 )
 SELECT office, indicator, series, month, value, t['p'] AS p, t['p_mid'] AS p_mid, t['expected'] AS expected,

@@ -1,5 +1,5 @@
 -- id: CT5
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- title_en: Target hugging
@@ -18,12 +18,15 @@ WITH homes AS (
     SELECT office, CAST(floor(month / 12.0) AS BIGINT) AS year, sum(value) AS births, count(*) AS months
     FROM figures WHERE indicator = 'births' AND series = 'returned'
     GROUP BY office, CAST(floor(month / 12.0) AS BIGINT)
-), rates AS (
-    SELECT o.county AS unit, 1000.0 * y.births / h.residents AS rate
+), aims AS (
+    -- The largest count that keeps the target, and how many counts either side of its border are near.
+    SELECT o.county AS unit, y.births, CAST(floor($target * h.residents / 1000.0) AS BIGINT) AS allowed,
+           CAST(floor($near * $target * h.residents / 1000.0) AS BIGINT) AS steps
     FROM years y JOIN homes h ON y.office = h.office JOIN offices o ON y.office = o.office WHERE y.months = 12
 ), counted AS (
-    SELECT unit, count(*) AS trials, sum(CASE WHEN rate <= $target THEN 1 ELSE 0 END) AS successes
-    FROM rates WHERE rate BETWEEN $target * (1 - $near) AND $target * (1 + $near) GROUP BY unit
+    -- As many counts inside as outside: 15 births of 1,000 are near, and 16 are not.
+    SELECT unit, count(*) AS trials, sum(CASE WHEN births <= allowed THEN 1 ELSE 0 END) AS successes
+    FROM aims WHERE births > allowed - steps AND births <= allowed + steps GROUP BY unit
 ), tested AS (SELECT *, CASE WHEN trials >= $n THEN share_above(successes, trials, $edge, 1.0) END AS t FROM counted)
 SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes,
        CASE WHEN trials < $n THEN 'insufficient' ELSE 'signal' END AS verdict

@@ -1,6 +1,6 @@
 -- id: TM2
 -- part: late-share
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- title_en: Late share
@@ -15,5 +15,11 @@ WITH sample AS (
 
 -- include: pooled
 , alls AS (SELECT sum(trials) AS n, sum(successes) AS k FROM sample),
-tested AS (SELECT p.*, share_above(successes, trials, (alls.k-successes+1.0)/(alls.n-trials+1.0), $edge) AS t FROM pooled p CROSS JOIN alls WHERE trials >= $n AND alls.n > trials)
+-- Given the late reports of all, those of one office are binomial with its part of the births,
+-- weighed with the edge: the share of the others is known no better than their few reports allow.
+shares AS (
+    SELECT p.*, alls.k, $edge * p.trials / ($edge * p.trials + (alls.n - p.trials)) AS part
+    FROM pooled p CROSS JOIN alls WHERE p.trials >= $n AND alls.n > p.trials
+),
+tested AS (SELECT *, share_above(successes, k, part, 1.0) AS t FROM shares)
 SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes FROM tested

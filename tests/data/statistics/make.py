@@ -434,6 +434,7 @@ def runs():
 
 def winsorised(scores, fraction):
     cut = math.ceil(len(scores) * fraction)
+    fraction = cut / len(scores)
     ranked = np.sort(scores)
     z = stats.norm.isf(fraction)
     left = (1 - 2 * fraction) - 2 * z * stats.norm.pdf(z) + 2 * fraction * z * z
@@ -471,7 +472,8 @@ def series():
             own = 2 * (np.sqrt(x[1]) - np.sqrt(x.sum() * share)) / np.sqrt(1 - share)
             rows.append(("unit_dispersion", join(x.tolist()), join(exposure), "", "", phi))
             rows.append(("unit_z", join(x.tolist()), join(exposure), "", "", own))
-            p = 2 * stats.t.sf(abs(own) / math.sqrt(phi), units - 2)
+            freedom = units - 2 - 2 * math.ceil(0.1 * (units - 1))
+            p = 2 * stats.t.sf(abs(own) / math.sqrt(phi), freedom)
             rows.append(("unit_p", join(x.tolist()), join(exposure), "", "", p))
     for mean, n in [(3.0, 12), (25.0, 24)]:
         x = rng.negative_binomial(mean, 0.5, n)
