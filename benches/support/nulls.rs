@@ -14,8 +14,8 @@ use super::offices::{FIRST_DAY, FIRST_MONTH, Land, Series, Table};
 
 /// Days of ten years.
 const DAYS: u32 = 3_652;
-/// 1 January 2030, as of which it is looked at.
-const TODAY: f64 = 21_915.0;
+/// 1 January 2010, on which residents were listed.
+const LIST_DAY: f64 = 14_610.0;
 /// Days of a year on average.
 const YEAR: f64 = 365.2425;
 /// The share of two days of each month.
@@ -118,19 +118,10 @@ pub const ALL: &[Null] = &[
             0,
         )]
     }),
-    Null {
-        room: 1.5,
-        ..null("CT1", "scattering counts", |chance, land| {
-            vec![series(
-                chance,
-                land,
-                &[12, 24, 36, 60],
-                (0.5, 1.5),
-                &["births"],
-                12,
-            )]
-        })
-    },
+    null("CT1", "scattering counts", |chance, land| {
+        let lengths = [12, 24, 36, 60];
+        vec![series(chance, land, &lengths, (0.5, 1.5), &["births"], 12)]
+    }),
     null("CT2", "Poisson counts", steady),
     null("CT3", "Poisson counts", steady),
     null("CT4", "Poisson counts", steady),
@@ -351,7 +342,7 @@ fn gestations(chance: &mut Chance, land: &Land) -> Vec<Table> {
 /// Residents of whom the age in years is known.
 pub fn residents(offices: Vec<i64>, ages: &[f64]) -> Table {
     #[expect(clippy::cast_possible_truncation, reason = "days")]
-    let born = |age: &f64| YEAR.mul_add(-age, TODAY).floor() as i64;
+    let born = |age: &f64| YEAR.mul_add(-age, LIST_DAY).floor() as i64;
     let rows = offices.len();
     Table::events(RecordKind::Registration, offices, vec![FIRST_DAY; rows])
         .text("kind", vec!["resident"; rows])
@@ -377,21 +368,21 @@ fn ages(chance: &mut Chance, land: &Land) -> Vec<Table> {
 fn signs(chance: &mut Chance, land: &Land) -> Vec<Table> {
     let offices = members(chance, land, (1.5, 3.0));
     let age = |chance: &mut Chance| {
-        // 1940 to 2012: years of the dragon leave 8.
-        let dragon = 1_940 + 12 * chance.below(7);
+        // 1916 to 1988: years of the dragon leave 8.
+        let dragon = 1_916 + 12 * chance.below(7);
         let side = if chance.happens(0.5) { 1.0 } else { -1.0 };
         let off = if chance.happens(1.15 / 3.0) {
             0.0
         } else {
             side
         };
-        2_030.0 - (f64::from(dragon) + off) - 0.5
+        2_010.0 - (f64::from(dragon) + off) - 0.5
     };
     let mut ages: Vec<f64> = offices.iter().map(|_| age(chance)).collect();
     let mut offices = offices;
-    for year in [1_930.5, 2_020.5] {
+    for year in [1_910.5, 1_995.5] {
         offices.push(land.villages[0]);
-        ages.push(2_030.0 - year);
+        ages.push(2_010.0 - year);
     }
     vec![residents(offices, &ages)]
 }

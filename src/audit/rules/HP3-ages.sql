@@ -1,6 +1,6 @@
 -- id: HP3
 -- part: ages
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- title_en: Age heaping
@@ -11,8 +11,9 @@
 -- param edge: 1.1
 
 WITH ages AS (
-    SELECT r.office, CAST(floor((m.today - r.born_day) / 365.2425) AS BIGINT) AS age
-    FROM registrations r CROSS JOIN moment m
+    -- The age on the day of the list: who rounds, rounds the age that was said then.
+    SELECT r.office, CAST(floor((r.occurred_day - r.born_day) / 365.2425) AS BIGINT) AS age
+    FROM registrations r
     WHERE r.kind = 'resident' AND r.source = 'village' AND r.number IS NULL AND r.born_day IS NOT NULL
 ), sample AS (
     SELECT office, 'ages' AS of, count(*) AS trials, sum(CASE WHEN age % 5 = 0 THEN 1 ELSE 0 END) AS successes
