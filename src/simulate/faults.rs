@@ -75,6 +75,10 @@ faults! {
     Unpaid "unpaid" "A listed beneficiary is never paid.",
     Ghost "ghost" "Persons who are in no register are paid to one account.",
     DeadPaid "dead_paid" "Somebody is paid for a year after the death.",
+    FewMarriages "few_marriages" "A village leaves out most of its marriages.",
+    Slide "slide" "A village reports few marriages from the middle of the delivery on.",
+    AgeHeap "age_heap" "A village knows ages without ID numbers, most of them to five years.",
+    RateBases "rate_bases" "Two rates of one return divide by different populations.",
     Funding "funding" "The township receives too little programme funding.",
 }
 

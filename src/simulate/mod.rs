@@ -33,8 +33,9 @@
 //! # Faults
 //!
 //! [`Fault::ALL`] names them. Faults of single records have 1 to 40 cases, in villages that have
-//! no fault as a whole; each fault of a whole village has a village of its own, so all of them
-//! together need twelve. Where a delivery is too small for the audit to see a fault, the truth
+//! no fault as a whole; each fault of a whole village that births or returns show has a village of
+//! its own, so all of them together need twelve. Faults of marriages, ages and rates, which touch
+//! neither, lie in the first village and the last. Where a delivery is too small for the audit to see a fault, the truth
 //! says that its finding is not owed (`must` is 0).
 //!
 //! # Order of the rows

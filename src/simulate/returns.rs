@@ -165,7 +165,58 @@ impl Returns {
             month,
             (day, &clerk),
             &line,
-        )
+        )?;
+        match &seeds.rate_bases {
+            Some((own, wrong)) if *own == village => self.rates(
+                world,
+                delivery,
+                (village, month),
+                (day, &clerk),
+                (&line, wrong.contains(&month)),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes two rates of a return, `wrong` ones with two populations.
+    fn rates(
+        &mut self,
+        world: &World,
+        delivery: &mut Delivery,
+        (village, month): (u32, usize),
+        (day, clerk): (i64, &str),
+        (line, wrong): (&Line, bool),
+    ) -> Result<(), SimulateError> {
+        let first = self.next_record;
+        let population = line[POPULATION].max(1);
+        for (indicator, place) in [("crude_birth_rate", BIRTHS), ("crude_death_rate", DEATHS)] {
+            let other = if wrong && place == DEATHS {
+                population / 10 + 1
+            } else {
+                0
+            };
+            let (events, population) = (line[place], population + other);
+            // A year's events of 1,000, to two decimals.
+            let hundredths = 1_200_000 * events / population;
+            let whole = |number: i64| u64::try_from(number).unwrap_or(0);
+            let sheet = delivery.sheet(Kind::Returns);
+            sheet
+                .code('Q', self.next_record, 7)
+                .text("village")
+                .number(village_code(village))
+                .text(&world.plan.span.period(month))
+                .text(indicator)
+                .text(&format!("{}.{:02}", hundredths / 100, hundredths % 100))
+                .number(whole(events))
+                .number(whole(population));
+            sheet.date(world.plan.span.date(day)).text(clerk).end()?;
+            self.next_record += 1;
+        }
+        if wrong {
+            let keys = format!("Q{first:07} Q{:07}", first + 1);
+            Truth::all("rate_bases", "AR3", keys).write(delivery)?;
+        }
+        Ok(())
     }
 
     fn township(

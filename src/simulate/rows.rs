@@ -93,12 +93,14 @@ pub(super) fn household(
     sheet.code('H', household + 1, 6).blank(11).end()
 }
 
-/// A resident record; `person` is given apart, because a fault may have changed it.
+/// A resident record; `person` and the ID number are given apart, because a fault may have changed
+/// or lost them.
 pub(super) fn resident(
     delivery: &mut Delivery,
     world: &World,
     resident: &Resident,
     person: &Person,
+    id: Option<&IdNumber>,
 ) -> Result<(), SimulateError> {
     let sheet = delivery.sheet(Kind::Registrations);
     sheet
@@ -114,8 +116,8 @@ pub(super) fn resident(
         .code('H', resident.household + 1, 6)
         .name(&person.name)
         .text(sex(person.female));
-    sheet.date(person.born).bytes(&person.id);
-    sheet
+    sheet.date(person.born);
+    identity(sheet, id)
         .text(if world.married(resident, person) {
             "married"
         } else {

@@ -117,7 +117,11 @@ impl Run {
                 let other = self.world.person(other);
                 (person.id, person.born) = (other.id, other.born);
             }
-            rows::resident(&mut self.delivery, &self.world, &resident, &person)?;
+            let estimated = self.seeds.estimated(&self.world, &self.events, &resident);
+            let id = estimated.is_none().then_some(person.id);
+            let person = estimated.unwrap_or(person);
+            let (world, delivery) = (&self.world, &mut self.delivery);
+            rows::resident(delivery, world, &resident, &person, id.as_ref())?;
             self.returns.resident(resident.village);
             if number % PROGRESS_ROWS == 0 {
                 progress(self.delivery.rows());
@@ -193,8 +197,13 @@ impl Run {
             self.due(death.reported, Report::Death(number));
         }
         for number in self.events.marriages.on(day) {
-            let reported = self.events.marriage(&self.world, number).reported;
-            self.due(reported, Report::Marriage(number));
+            let marriage = self.events.marriage(&self.world, number);
+            if !self
+                .seeds
+                .leaves_out_marriage(&self.world, marriage.village, day, number)
+            {
+                self.due(marriage.reported, Report::Marriage(number));
+            }
         }
         for number in self.events.arrivals.on(day) {
             let reported = self.events.arrival(&self.world, number).reported;

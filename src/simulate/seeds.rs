@@ -14,7 +14,7 @@ use super::dice::{Dice, Purpose};
 use super::events::{Birth, Events, Place};
 use super::faults::{Fault, Truth};
 use super::names::Name;
-use super::people::{HOME_REGION, Person, id_number};
+use super::people::{Class, HOME_REGION, Person, id_number};
 use super::returns::{BIRTHS, BOYS, GIRLS, Line, POPULATION};
 use super::world::{Resident, World, township_code, township_of, village_code};
 
@@ -77,6 +77,12 @@ pub(super) struct Seeds {
     pub(super) undue: Vec<(i32, Undue)>,
     pub(super) underfunded: Option<i32>,
     pub(super) returns: BTreeMap<(u32, usize), (Fault, ReturnChange)>,
+    /// Villages that leave out marriages, and from which day on.
+    pub(super) few_marriages: BTreeMap<u32, i64>,
+    /// A village in which ages are estimated.
+    pub(super) age_heap: Option<u32>,
+    /// A village that returns rates, and the months in which they have different populations.
+    pub(super) rate_bases: Option<(u32, BTreeSet<usize>)>,
     /// Lines of a township's return that are off.
     pub(super) townships: BTreeMap<(u32, usize), usize>,
     pub(super) truth: Vec<Truth>,
@@ -105,6 +111,59 @@ impl Seeds {
             None if self.edge && township_of(birth.village) == 0 => alter_edge(world, birth),
             None => Outcome::AsItWas,
         }
+    }
+
+    /// Whether the village does not report a marriage of that number and day.
+    pub(super) fn leaves_out_marriage(
+        &self,
+        world: &World,
+        village: u32,
+        day: i64,
+        number: u64,
+    ) -> bool {
+        let from = self.few_marriages.get(&village);
+        let mut roll = Dice::new(world.plan.seed, Purpose::Fault, 5).roll(number);
+        from.is_some_and(|from| day >= *from) && roll.per_mille(850)
+    }
+
+    /// The resident's record as a village that estimates ages states it; none where it does not.
+    pub(super) fn estimated(
+        &self,
+        world: &World,
+        events: &Events,
+        resident: &Resident,
+    ) -> Option<Person> {
+        let unnumbered = self.age_heap == Some(resident.village)
+            && matches!(resident.class, Class::Wife | Class::WorkingMan)
+            // Whom other records name by the number keeps it.
+            && !events.leaves(world, resident)
+            && !self.shared_ids.contains_key(&resident.number)
+            && !self.shared_ids.values().any(|other| other.number == resident.number);
+        let mut roll = Dice::new(world.plan.seed, Purpose::Fault, 6).roll(resident.number);
+        unnumbered.then(|| {
+            let mut person = world.person(resident);
+            let age = world
+                .plan
+                .span
+                .start()
+                .years_since(person.born)
+                .unwrap_or(0);
+            if roll.per_mille(600) {
+                // To the nearest age that ends in 0 or 5; the day of the year stays.
+                let told = (age + 2) / 5 * 5;
+                let born = if told > age {
+                    person
+                        .born
+                        .checked_sub_months(Months::new(12 * (told - age)))
+                } else {
+                    person
+                        .born
+                        .checked_add_months(Months::new(12 * (age - told)))
+                };
+                person.born = born.unwrap_or(person.born);
+            }
+            person
+        })
     }
 
     /// Counts a birth of a faulty village and tells the truth about it, if it is owed one of its

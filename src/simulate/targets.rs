@@ -5,6 +5,8 @@
 //! true: no record gets two faults, and no village two that could hide each other; the targets
 //! depend on the seed alone; their number is bounded (18 births, 40 payments of a fault).
 
+mod habits;
+
 use std::collections::BTreeSet;
 
 use chrono::Datelike;
@@ -136,6 +138,15 @@ impl Chooser<'_> {
             Fault::LossDup => self.losses_again(fault),
             Fault::DupPayment | Fault::WrongAmount | Fault::Unpaid => self.payments(fault),
             Fault::Ghost | Fault::DeadPaid | Fault::EarlyPay => self.undue(fault),
+            Fault::FewMarriages | Fault::Slide => self.few_marriages(fault),
+            Fault::AgeHeap => {
+                self.age_heap(fault);
+                Ok(())
+            }
+            Fault::RateBases => {
+                self.rate_bases();
+                Ok(())
+            }
             Fault::Funding => {
                 let year = self.payments.funded_years().last();
                 self.seeds.underfunded = Some(year.ok_or_else(|| no_room(fault, "a 22 January"))?);
