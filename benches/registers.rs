@@ -17,6 +17,8 @@
 )]
 #![expect(clippy::print_stdout, reason = "a bench talks to its user")]
 
+#[path = "support/duckdb.rs"]
+mod duckdb;
 #[path = "support/events.rs"]
 mod events;
 #[allow(dead_code, reason = "other benches use the rest")]
@@ -112,7 +114,7 @@ fn compare(arguments: &Arguments) -> Result<()> {
     }
     let rebuild = child("rebuild", folder)?;
     let read = child("read", folder)?;
-    let duckdb = duckdb(folder);
+    let duckdb = read_by_duckdb(folder);
     std::fs::remove_dir_all(folder.join("registers"))?;
     println!(
         "\n{:<40} {:>9} {:>11} {:>10}",
@@ -297,27 +299,11 @@ fn columns() -> serde_json::Value {
     serde_json::Value::Object(kinds.collect())
 }
 
-fn done(command: &mut Command) -> Result<String> {
-    let output = command.stderr(std::process::Stdio::inherit()).output()?;
-    ensure!(output.status.success(), "{command:?} failed");
-    Ok(String::from_utf8(output.stdout)?)
-}
-
 /// Lets DuckDB read the export.
-fn duckdb(folder: &Path) -> Result<Figures> {
-    let environment = folder.join("duckdb");
-    let python = environment.join("bin/python");
-    if !python.exists() {
-        done(
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(&environment),
-        )?;
-    }
-    let install = ["-m", "pip", "install", "--quiet", "duckdb"];
-    done(Command::new(&python).args(install))?;
+fn read_by_duckdb(folder: &Path) -> Result<Figures> {
+    let python = duckdb::python(folder)?;
     let files = folder.join("parquet");
-    let said = done(
+    let said = duckdb::done(
         Command::new(&python)
             .args(["-c", SCRIPT])
             .arg(exported(folder))

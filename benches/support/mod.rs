@@ -98,13 +98,18 @@ pub fn seconds(elapsed: Duration) -> f64 {
     elapsed.as_secs_f64().max(1e-9)
 }
 
-/// Says the largest memory that this process has had, in MiB (`VmHWM`); nothing where the system
-/// does not tell.
+/// Says the largest memory that this process has had, in MiB (`VmHWM`); 0 where the system does
+/// not tell.
 pub fn say_peak() {
+    say_peak_as("peak_mib");
+}
+
+/// The same under another name.
+pub fn say_peak_as(name: &str) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
-    say("peak_mib", kib.unwrap_or_default() / 1024.0);
+    say(name, kib.unwrap_or_default() / 1024.0);
 }
 
 /// Writes offices and exactly so many births to `folder/delivery`.

@@ -100,7 +100,11 @@ pub fn office_number(code: OfficeCode) -> i64 {
     code.as_str().parse().unwrap_or_default()
 }
 
-fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> {
+/// The offices as the rules see them: each with its township and county.
+///
+/// # Errors
+/// When the columns make no batch, which would be an error of this program.
+pub fn offices(directory: &OfficeDirectory) -> Result<RecordBatch, DataFusionError> {
     let all = directory.all();
     let number = |code: Option<OfficeCode>| code.map(office_number);
     let above = |code: OfficeCode, level: OfficeLevel| {
@@ -161,12 +165,25 @@ impl Examination {
         moment: Moment,
         catalogue: &mut Catalogue,
     ) -> Result<Self, SqlError> {
+        Self::over(tables, offices(directory)?, moment, catalogue).await
+    }
+
+    /// The same with the offices as [`offices`] makes them.
+    ///
+    /// # Errors
+    /// See [`Examination::of`].
+    pub async fn over(
+        tables: Vec<(&'static str, RecordBatch)>,
+        offices: RecordBatch,
+        moment: Moment,
+        catalogue: &mut Catalogue,
+    ) -> Result<Self, SqlError> {
         let mut session = Session::of_nothing(moment.size)?;
         functions::register(session.context());
         for (name, batch) in tables {
             session.add_rows(name, vec![batch])?;
         }
-        session.add_rows("offices", vec![offices(directory)?])?;
+        session.add_rows("offices", vec![offices])?;
         session.add_rows("moment", vec![moment_table(moment)?])?;
         for view in &catalogue.views {
             match session.rows(&view.sql).await {
