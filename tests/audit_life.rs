@@ -120,6 +120,41 @@ fn a_finding_lives_on_the_ledger() {
 }
 
 #[test]
+fn findings_leave_in_every_form() {
+    let home = home();
+    audit(&home);
+    let id = findings(&home, &[])[0]["id"].as_str().unwrap().to_owned();
+    let form = |name: &str| home.run(&["findings", "--format", name]).ok().out;
+    let csv = form("csv");
+    assert!(
+        csv.starts_with("id,rule,verdict,state,office,period,p,q,records,question"),
+        "{csv}"
+    );
+    assert!(csv.contains(&id) && csv.contains("B2"), "{csv}");
+    assert_eq!(lines(&form("json")), findings(&home, &[]));
+    let sarif = lines(&form("sarif"));
+    assert_eq!(
+        (&sarif[0]["ruleId"], &sarif[0]["level"]),
+        (&"PL1".into(), &"error".into())
+    );
+    assert_eq!(
+        sarif[0]["locations"][0]["logicalLocations"][0]["name"],
+        VILLAGE
+    );
+    home.run(&["findings", "--format", "xlsx", "-o", "f.xlsx"])
+        .ok();
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook(home.path().join("f.xlsx")).unwrap();
+    let sheet = calamine::Reader::worksheet_range_at(&mut book, 0)
+        .unwrap()
+        .unwrap();
+    assert_eq!(sheet.get_value((0, 1)).unwrap().to_string(), "rule");
+    assert_eq!(sheet.get_value((1, 0)).unwrap().to_string(), id);
+    home.run(&["findings", "--format", "xlsx", "-o", "f.xlsx"])
+        .ends(1);
+    home.run(&["findings", "-o", "f.txt"]).ends(2);
+}
+
+#[test]
 fn a_waiver_ends() {
     let home = home();
     audit(&home);

@@ -109,6 +109,25 @@ pub fn of(delivery: PathBuf) -> Result<Tables> {
         waiting = rows.next().transpose().ok().context("a row is refused")?;
     }
     let last = last.context("a delivery without records")?;
+    let batches = as_seen(tables, size, &known, &women)?;
+    Ok(Tables {
+        batches,
+        directory,
+        moment: Moment {
+            size,
+            today: day_number(last).into(),
+            last_month: i64::from(month_number(last)) - 2,
+        },
+    })
+}
+
+/// The tables of a delivery as rules see them when nothing was corrected.
+fn as_seen(
+    tables: [Cases<'_>; RecordKind::ALL.len()],
+    size: u64,
+    offices: &HashSet<i64>,
+    women: &HashMap<u64, [u8; 16]>,
+) -> Result<Vec<(&'static str, RecordBatch)>> {
     let mut finished = Vec::new();
     for table in tables {
         finished.push(table.finish()?);
@@ -118,17 +137,9 @@ pub fn of(delivery: PathBuf) -> Result<Tables> {
     let holding = Holding {
         size,
         superseded: &HashSet::new(),
-        offices: &known,
-        women: &women,
+        offices,
+        women,
     };
-    let batches = RecordKind::ALL.map(|kind| Ok((kind.file(), piece.table(kind, &holding)?)));
-    Ok(Tables {
-        batches: batches.into_iter().collect::<Result<_>>()?,
-        directory,
-        moment: Moment {
-            size,
-            today: day_number(last).into(),
-            last_month: i64::from(month_number(last)) - 2,
-        },
-    })
+    let of_kind = |kind: RecordKind| Ok((kind.file(), piece.table(kind, &holding)?));
+    RecordKind::ALL.into_iter().map(of_kind).collect()
 }

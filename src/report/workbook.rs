@@ -149,6 +149,36 @@ pub fn of_page(page: &page::Page, recorded_at: Timestamp) -> Result<Vec<u8>, Rep
     Ok(workbook.save_to_buffer()?)
 }
 
+/// Writes one table as a workbook; columns of these numbers hold numbers, the others text.
+///
+/// # Errors
+/// When the format cannot hold it.
+pub fn of_table(
+    title: &str,
+    heading: &[&str],
+    numbers: &[usize],
+    rows: &[Vec<String>],
+    recorded_at: Timestamp,
+) -> Result<Vec<u8>, ReportError> {
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().enumerate();
+        let cell = |(column, text): (usize, &String)| match text.parse::<f64>() {
+            Ok(_) if numbers.contains(&column) => Cell::Number(text.clone()),
+            _ => Cell::text(text),
+        };
+        cells.map(cell).collect()
+    };
+    let table = Page {
+        name: sheet_name(title),
+        above: Vec::new(),
+        heading: heading.iter().map(|name| harmless(name)).collect(),
+        lines: rows.iter().map(line).collect(),
+    };
+    let mut workbook = new(&harmless(title), recorded_at)?;
+    put(workbook.add_worksheet(), &table)?;
+    Ok(workbook.save_to_buffer()?)
+}
+
 /// A workbook that says when its last entry was recorded, and not when it was made.
 fn new(title: &str, recorded_at: Timestamp) -> Result<Workbook, XlsxError> {
     let mut workbook = Workbook::new();

@@ -60,7 +60,7 @@ const VALUES: &[(&str, f64)] = &[
         1.8151481894921496e-06,
     ),
     (
-        "against_phase(make_array(2, 3, 18, 4, 2), make_array(1.0, 1.0, 1.0, 1.0, 1.0), make_array(0, 0, 0, 0, 0))[3]['p']",
+        "against_phase(make_array(2, 3, 18, 4, 2), make_array(0, 1, 2, 3, 4), 1)[3]['p']",
         1.8151481894921496e-06,
     ),
     (

@@ -218,16 +218,18 @@ pub(super) const FUNCTIONS: &[Function] = &[
         name: "against_phase",
         takes: &[
             ("counts", Takes::Counts),
-            ("exposures", Takes::Reals),
-            ("phases", Takes::Counts),
+            ("periods", Takes::Counts),
+            ("cycle", Takes::Count),
         ],
         gives: Shape::List(AGAINST),
-        says: "each count against the others of its phase, as against_others; all phases together say the scatter; null where a phase has fewer than three",
+        says: "each count against the others of its phase of a cycle of equal periods, as against_others; all phases together say the scatter; null where a phase has fewer than three",
         compute: |a, row| {
-            let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
-            let phases = a.counts(2, row)?;
+            let (counts, periods) = (a.counts(0, row)?, a.counts(1, row)?);
+            let cycle = a.count(2, row)?.max(1);
+            let phases: Vec<u64> = periods.iter().map(|period| period % cycle).collect();
+            let all = vec![1.0; counts.len()];
             let one = |index| {
-                let found = against_phase(&counts, &exposures, &phases, index);
+                let found = against_phase(&counts, &all, &phases, index);
                 found.map_or_else(|| vec![f64::NAN; AGAINST.len()], compared)
             };
             Some((0..counts.len()).map(one).collect())

@@ -16,19 +16,11 @@
 
 WITH
 -- include: series
-, compared AS (
-    SELECT l.*, v.phases FROM lists l JOIN (
-        SELECT v.office, v.indicator, v.series,
-               array_agg(CASE WHEN l.n >= 12 * $years THEN v.month % 12 ELSE 0 END ORDER BY v.month) AS phases
-        FROM lists l JOIN listed v ON l.office = v.office AND l.indicator = v.indicator AND l.series = v.series
-        GROUP BY v.office, v.indicator, v.series
-    ) v ON l.office = v.office AND l.indicator = v.indicator AND l.series = v.series
-    WHERE l.n >= $n AND l.mean >= $mean
-), tested AS (
+, tested AS (
     -- What is usual comes from the same months, how much the counts scatter from all.
     SELECT office, indicator, series, unnest(months) AS month, unnest(counts) AS value,
-           unnest(against_phase(counts, ones, phases)) AS t
-    FROM compared
+           unnest(against_phase(counts, months, CASE WHEN n >= 12 * $years THEN 12 ELSE 1 END)) AS t
+    FROM lists WHERE n >= $n AND mean >= $mean
 )
 SELECT office, indicator, series, month, value, t['p'] AS p, t['p_mid'] AS p_mid, t['expected'] AS expected,
        t['dispersion'] AS dispersion,

@@ -1,5 +1,5 @@
 -- Series of months: of an office whose mean is large enough, else of its township together.
--- Needs: $n, $mean. Gives: lists(office, indicator, series, counts, months, ones, n, mean, first_month),
+-- Needs: $n, $mean. Gives: lists(office, indicator, series, counts, months, n, mean, first_month),
 -- and listed(office, indicator, series, month, value).
 -- One series for each office and kind of event: what it returned, or what was registered where it
 -- returns too little. Two series of one thing would be two tests of one thing.
@@ -28,6 +28,6 @@ listed AS (
 ),
 lists AS (
     SELECT office, indicator, series, array_agg(value ORDER BY month) AS counts,
-           array_agg(month ORDER BY month) AS months, array_agg(CAST(1.0 AS DOUBLE) ORDER BY month) AS ones, count(*) AS n, avg(value) AS mean, min(month) AS first_month
+           array_agg(month ORDER BY month) AS months, count(*) AS n, avg(value) AS mean, min(month) AS first_month
     FROM listed GROUP BY office, indicator, series
 )

@@ -5,6 +5,9 @@ linked AS (
     UNION ALL
     SELECT v.record, h.record, 2 FROM v JOIN h ON v.mother = h.mother
     WHERE v.occurred_day - h.occurred_day BETWEEN -3 AND 3
+      -- Of twins, two certificates are two children, unless both have one name.
+      AND (coalesce(v.plurality, 1) = 1 OR v.certificate IS NULL OR h.certificate IS NULL
+           OR v.certificate = h.certificate OR v.child_name = h.child_name)
     UNION ALL
     SELECT v.record, h.record, 3 FROM v JOIN h ON v.mother_born_day = h.mother_born_day AND v.child_name = h.child_name
 )
