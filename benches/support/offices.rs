@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow};
 use arrow_array::{
-    ArrayRef, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray, new_null_array,
+    ArrayRef, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray,
+    new_null_array,
 };
 use arrow_schema::DataType;
 use vitaledger::audit::cases::schema;
@@ -160,6 +161,13 @@ impl Table {
     pub fn text(mut self, name: &'static str, values: Vec<&str>) -> Self {
         self.columns
             .insert(name, Arc::new(StringArray::from(values)));
+        self
+    }
+
+    /// A column of what is true or not.
+    pub fn truth(mut self, name: &'static str, values: Vec<bool>) -> Self {
+        let values = BooleanArray::from(values);
+        self.columns.insert(name, Arc::new(values));
         self
     }
 

@@ -24,5 +24,8 @@ WITH
 )
 SELECT office, indicator, series, month, value, t['p'] AS p, t['p_mid'] AS p_mid, t['expected'] AS expected,
        t['dispersion'] AS dispersion,
-       abs(value - t['expected']) >= greatest($off, $share * t['expected']) AS passes
+       abs(value - t['expected']) >= greatest($off, $share * t['expected']) AS passes, 'signal' AS verdict
 FROM tested WHERE t['p'] IS NOT NULL
+UNION ALL
+SELECT office, indicator, series, NULL, NULL, NULL, NULL, mean, NULL, NULL, 'insufficient'
+FROM lists WHERE n < $n OR mean < $mean

@@ -21,13 +21,19 @@ WITH homes AS (
            array_agg(CAST(e.events AS BIGINT) ORDER BY e.office) AS counts,
            array_agg(CAST(h.residents AS DOUBLE) ORDER BY e.office) AS residents
     FROM events e JOIN homes h ON e.office = h.office
-    GROUP BY e.indicator HAVING count(*) >= $units
+    GROUP BY e.indicator
 ), tested AS (
     SELECT indicator, unnest(offices) AS office, unnest(counts) AS events, unnest(residents) AS residents,
            unnest(compare_units(counts, residents, 0.1)) AS t
-    FROM units
+    FROM units WHERE cardinality(offices) >= $units
+), few AS (
+    SELECT unnest(offices) AS office, indicator, unnest(counts) AS events, unnest(residents) AS residents
+    FROM units WHERE cardinality(offices) < $units
 )
 SELECT office, indicator, events, residents, t['expected'] AS expected, t['ratio'] AS ratio,
-       t['p'] AS p, t['p_mid'] AS p_mid,
-       t['expected'] >= $expected AND (t['ratio'] >= $ratio OR t['ratio'] * $ratio <= 1) AS passes
+       CASE WHEN t['expected'] >= $expected THEN t['p'] END AS p, CASE WHEN t['expected'] >= $expected THEN t['p_mid'] END AS p_mid,
+       t['ratio'] >= $ratio OR t['ratio'] * $ratio <= 1 AS passes,
+       CASE WHEN t['expected'] >= $expected THEN 'signal' ELSE 'insufficient' END AS verdict
 FROM tested WHERE t['p'] IS NOT NULL
+UNION ALL
+SELECT office, indicator, events, residents, NULL, NULL, NULL, NULL, NULL, 'insufficient' FROM few

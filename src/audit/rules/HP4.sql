@@ -21,7 +21,7 @@ WITH means AS (
     SELECT CASE WHEN c.n >= $n THEN u.office ELSE o.township END AS office, u.value
     FROM usable u JOIN counted c ON u.office = c.office JOIN offices o ON u.office = o.office
 ), tested AS (
-    SELECT office, count(*) AS n, last_digits(array_agg(value)) AS t FROM units GROUP BY office
+    SELECT office, count(*) AS n, CASE WHEN count(*) >= $n THEN last_digits(array_agg(value)) END AS t FROM units GROUP BY office
 )
 SELECT office, n, t['p'] AS p, t['p_mid'] AS p_mid, n >= $n AS passes, t['statistic'] AS statistic,
        CASE WHEN n < $n THEN 'insufficient' ELSE 'signal' END AS verdict

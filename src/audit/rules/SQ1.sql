@@ -19,5 +19,8 @@ WITH
     WHERE n >= $n AND mean >= $mean AND (mean < $seasons_from OR n >= 36)
 )
 SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes,
-       t['statistic'] AS statistic, first_month + t['at'] AS month, t['rising'] AS rising, mean
+       t['statistic'] AS statistic, first_month + t['at'] AS month, t['rising'] AS rising, mean, 'signal' AS verdict
 FROM tested WHERE t['p'] IS NOT NULL
+UNION ALL
+SELECT office, indicator, series, NULL, NULL, NULL, NULL, NULL, NULL, mean, 'insufficient'
+FROM lists WHERE n < $n OR mean < $mean OR (mean >= $seasons_from AND n < 36)

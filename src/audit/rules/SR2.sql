@@ -17,5 +17,7 @@ WITH counted AS (
     FROM births WHERE source = 'village' AND sex IN ('M','F') GROUP BY office),
 pool AS (SELECT office, births, girls, late, late_girls FROM counted WHERE late >= $n
   UNION ALL SELECT o.township, sum(births), sum(girls), sum(late), sum(late_girls) FROM counted c JOIN offices o ON c.office=o.office WHERE late < $n GROUP BY o.township),
-tested AS (SELECT *, more_frequent(CAST(late_girls AS BIGINT), CAST(girls-late_girls AS BIGINT), CAST(late-late_girls AS BIGINT), CAST(births-girls-late+late_girls AS BIGINT)) AS t FROM pool WHERE late >= $n)
-SELECT office, births, late, late_girls, t['p'] AS p, t['p_mid'] AS p_mid, late_girls * (births-girls) >= $ratio * (late-late_girls) * girls AS passes FROM tested
+tested AS (SELECT *, more_frequent(CAST(late_girls AS BIGINT), CAST(girls-late_girls AS BIGINT), CAST(late-late_girls AS BIGINT), CAST(births-girls-late+late_girls AS BIGINT)) AS t FROM pool WHERE late >= $n
+  UNION ALL SELECT *, NULL FROM pool WHERE late < $n)
+SELECT office, births, late, late_girls, t['p'] AS p, t['p_mid'] AS p_mid, late_girls * (births-girls) >= $ratio * (late-late_girls) * girls AS passes,
+       CASE WHEN late < $n THEN 'insufficient' ELSE 'signal' END AS verdict FROM tested

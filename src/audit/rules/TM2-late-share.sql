@@ -22,4 +22,5 @@ shares AS (
     FROM pooled p CROSS JOIN alls WHERE p.trials >= $n AND alls.n > p.trials
 ),
 tested AS (SELECT *, share_above(successes, k, part, 1.0) AS t FROM shares)
-SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes FROM tested
+SELECT unit AS office, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes, 'signal' AS verdict FROM tested
+UNION ALL SELECT unit, trials, successes, NULL, NULL, NULL, 'insufficient' FROM pooled WHERE trials < $n

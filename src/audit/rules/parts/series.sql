@@ -4,11 +4,13 @@
 -- One series for each office and kind of event: what it returned, or what was registered where it
 -- returns too little. Two series of one thing would be two tests of one thing.
 sent AS (
-    SELECT office, indicator, count(*) AS n FROM figures WHERE series = 'returned' GROUP BY office, indicator
+    SELECT office, indicator, sum(CASE WHEN series = 'returned' THEN 1 ELSE 0 END) AS n,
+           sum(CASE WHEN series = 'registered' THEN 1 ELSE 0 END) AS registered
+    FROM figures GROUP BY office, indicator
 ),
 looked_at AS (
-    SELECT f.* FROM figures f LEFT JOIN sent s ON f.office = s.office AND f.indicator = s.indicator
-    WHERE (f.series = 'returned') = (coalesce(s.n, 0) >= $n)
+    SELECT f.* FROM figures f JOIN sent s ON f.office = s.office AND f.indicator = s.indicator
+    WHERE (f.series = 'returned') = (s.n >= $n OR s.registered = 0)
 ),
 own AS (
     SELECT office, indicator, series, count(*) AS n, avg(value) AS mean FROM looked_at GROUP BY office, indicator, series
