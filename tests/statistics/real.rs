@@ -90,7 +90,7 @@ async fn days_of_births_are_no_signal() {
     }
     let states: Vec<_> = states.into_values().collect();
     assert!(states.len() > 50, "{}", states.len());
-    let (land, mut chance) = (Land::of(4, 6, 10), Chance::new(2));
+    let (land, mut chance) = (Land::of(1, 4, 8), Chance::new(2));
     let (mut offices, mut days) = (Vec::new(), Vec::new());
     for (place, office) in land.villages.iter().enumerate() {
         let state = &states[place % states.len()];
@@ -106,7 +106,8 @@ async fn days_of_births_are_no_signal() {
     let births = Table::events(RecordKind::Birth, offices, days);
     let mut catalogue = Catalogue::built_in();
     let examination = land.examine(vec![births], &catalogue).await.unwrap();
-    let rules = ["HP1", "BN2", "CT1", "CT2", "CT3", "CT4", "SQ1"];
+    // SQ1 simulates, which takes minutes over twenty years; `benches/calibration.rs` looks at it.
+    let rules = ["HP1", "BN2", "CT1", "CT2", "CT3", "CT4"];
     keep_level(&examination, &mut catalogue, &rules).await;
 }
 
