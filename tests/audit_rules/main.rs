@@ -27,7 +27,7 @@ use vitaledger::model::schema::RecordKind;
 const DAY: i64 = 15_000;
 
 /// A rule by its name.
-struct Rule( &'static str);
+struct Rule(&'static str);
 
 /// One county with two townships of three villages.
 fn land() -> Land {
