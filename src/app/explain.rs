@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::audit::Audited;
 use super::{App, AppError};
 use crate::audit::catalogue::{Catalogue, Rule};
-use crate::audit::finding::{Finding, filled};
+use crate::audit::finding::{Finding, worked};
 use crate::audit::rows::Found;
 use crate::locale::Bilingual;
 use crate::model::fields::AnyFields;
@@ -187,8 +187,8 @@ impl App {
             raised_by: other_rules.map(|raised| raised.rules_digest),
             question: finding.message.clone(),
             arithmetic: Bilingual {
-                en: filled(&rule.work.en, &row),
-                zh: filled(&rule.work.zh, &row),
+                en: worked(&rule.work.en, &row),
+                zh: worked(&rule.work.zh, &row),
             },
             p: finding.p.map(|p| p.exact),
             p_mid: finding.p.map(|p| p.mid),

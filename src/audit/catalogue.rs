@@ -52,14 +52,19 @@ const RULES: &[(&str, &str)] = texts!(
     "AR1" "AR2" "AR3" "BN1" "BN2" "CT1" "CT2" "CT3" "CT4" "CT5" "DU1" "FN1" "HP1" "HP2-gestation"
     "HP2-weight" "HP3-ages" "HP3-zodiac" "HP4" "ID1" "ID2" "ID3" "PL1" "PL2" "PL3" "PY1" "PY2"
     "PY3" "PY4" "PY5" "PY6" "PY7" "PY8" "PY9" "RS1" "RS2" "SQ1" "SR1" "SR1-closeness" "SR2" "TM1" "TM2"
-    "TM2-late-share" "TM3" "XS1" "XS2" "XS3" "XS4" "XS5"
+    "TM2-closed" "TM2-late-share" "TM3" "XS1" "XS2" "XS3" "XS4" "XS5"
 );
 /// Texts that several rules include.
-const PARTS: &[(&str, &str)] = texts!("parts/pooled" "parts/series");
+const PARTS: &[(&str, &str)] = texts!(
+    "parts/days" "parts/pooled" "parts/reported" "parts/series" "parts/turn" "parts/weeks" "parts/weights"
+);
 /// What stands behind a finding, as bars: columns `at`, `value` and perhaps `expected`.
-const CHARTS: &[(&str, &str)] = texts!("charts/series");
+const CHARTS: &[(&str, &str)] = texts!(
+    "charts/days" "charts/reported" "charts/series" "charts/turn" "charts/weeks" "charts/weights"
+);
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
-const VIEWS: &[(&str, &str)] = texts!("views/birth_links" "views/figures" "views/schemes");
+const VIEWS: &[(&str, &str)] =
+    texts!("views/birth_links" "views/figures" "views/schemes" "views/spans");
 
 /// What a rule's findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -154,6 +154,16 @@ impl Finding {
 /// The text with `{column}` replaced by its value; `{period}`, `{p}` and `{p_mid}` are known, too.
 #[must_use]
 pub fn filled(text: &str, row: &Found) -> String {
+    filled_with(text, row, ToString::to_string)
+}
+
+/// The same with so many digits that a reader can compute it again.
+#[must_use]
+pub fn worked(text: &str, row: &Found) -> String {
+    filled_with(text, row, Number::exactly)
+}
+
+fn filled_with(text: &str, row: &Found, shown: impl Fn(&Number) -> String) -> String {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
@@ -167,7 +177,7 @@ pub fn filled(text: &str, row: &Found) -> String {
             "period" => row.period.map(|period| period.to_string()),
             "p" => row.test.map(|test| format!("{:.3e}", test.p.exact)),
             "p_mid" => row.test.map(|test| format!("{:.3e}", test.p.mid)),
-            name => row.number(name).map(ToString::to_string),
+            name => row.number(name).map(&shown),
         };
         filled.push_str(value.as_deref().unwrap_or("-"));
         rest = behind;

@@ -42,6 +42,29 @@ impl std::fmt::Display for Number {
 }
 
 impl Number {
+    /// With six digits that count, so that it can be computed with.
+    #[must_use]
+    pub fn exactly(&self) -> String {
+        match self {
+            Self::Real(number) if number.fract() != 0.0 && number.abs() >= 1e-4 => {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "an order of magnitude is between -4 and 308"
+                )]
+                let order = number.abs().log10().floor() as i32;
+                let decimals = usize::try_from(5 - order).unwrap_or(0);
+                let text = format!("{number:.decimals$}");
+                if text.contains('.') {
+                    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+                } else {
+                    text
+                }
+            }
+            Self::Real(number) if number.fract() != 0.0 => format!("{number:.5e}"),
+            other => other.to_string(),
+        }
+    }
+
     /// As JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {

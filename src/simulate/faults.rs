@@ -66,7 +66,7 @@ faults! {
     PopulationJump "population_jump" "A return's population is 5% too large.",
     LateReturn "late_return" "A village submits its return on the 12th.",
     Repeats "repeats" "A village returns one number of births ten months running.",
-    Outlier "outlier" "A village returns four times its usual births in one month.",
+    Outlier "outlier" "A village returns six times its usual births in one month.",
     ZeroRun "zero_run" "A village returns no births for eight months.",
     Smooth "smooth" "A village returns nearly the same births every month.",
     DupPayment "dup_payment" "A beneficiary is paid twice.",

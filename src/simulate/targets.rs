@@ -309,7 +309,7 @@ impl Chooser<'_> {
             Fault::Outlier => (
                 "CT1",
                 first..first + 1,
-                format!("{} in one month", 4 * usual + 4),
+                format!("{} in one month", 6 * usual + 6),
             ),
             _ => ("CT4", 0..months, String::new()),
         };
@@ -317,7 +317,7 @@ impl Chooser<'_> {
             let births = match fault {
                 Fault::Repeats => usual,
                 Fault::ZeroRun => 0,
-                Fault::Outlier => 4 * usual + 4,
+                Fault::Outlier => 6 * usual + 6,
                 _ => usual + i64::from(month % 3 == 0),
             };
             self.seeds

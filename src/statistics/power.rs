@@ -10,8 +10,10 @@
 //! each side.
 
 use super::binomial::{binomial_at_least, binomial_at_most};
+use super::gamma::chi_square_lower;
 use super::intervals::{ratio_of_share, share_of_ratio};
 use super::poisson::{poisson_at_least, poisson_at_most};
+use super::runs::{run_of_any, run_of_zeros};
 use super::turning_point;
 
 /// The first number from `from` to `to` for which `holds`; it must turn only once.
@@ -97,4 +99,38 @@ pub fn mean_shown_below(null: f64, level: f64, power: f64) -> Option<f64> {
 #[must_use]
 pub fn sex_ratio_shown(births: u64, null: f64, level: f64, power: f64) -> Option<f64> {
     share_shown_above(births, share_of_ratio(null), level / 2.0, power).map(ratio_of_share)
+}
+
+/// The largest ratio of variance to mean below 1 at which a sum of squares of so many degrees of
+/// freedom falls below the lower `level` point of chi-square with the given power; the sum is taken
+/// as that ratio times a chi-square. `None` without a degree of freedom.
+#[must_use]
+pub fn evenness_shown(freedom: u64, level: f64, power: f64) -> Option<f64> {
+    let is_share = |p: f64| p > 0.0 && p < 1.0;
+    if freedom == 0 || !is_share(level) || !is_share(power) {
+        return None;
+    }
+    // Far above the median, where the lower tail is 1 to the last digit.
+    let top = super::real(freedom) * 2.0 + 200.0;
+    let quantile = |p: f64| turning_point(0.0, top, |x| chi_square_lower(x, freedom) >= p);
+    Some(quantile(level) / quantile(power))
+}
+
+/// The shortest run of one value, whichever, among so many Poisson counts of the given mean whose
+/// probability is below `level`; `None` where not even a whole series of one value is so improbable.
+#[must_use]
+pub fn repeated_figure_shown(periods: usize, mean: f64, level: f64) -> Option<usize> {
+    shortest(periods, |length| run_of_any(periods, length, mean) < level)
+}
+
+/// The same for a run of zeros.
+#[must_use]
+pub fn zero_run_shown(periods: usize, mean: f64, level: f64) -> Option<usize> {
+    shortest(periods, |length| {
+        run_of_zeros(periods, length, mean) < level
+    })
+}
+
+fn shortest(periods: usize, speaks: impl Fn(usize) -> bool) -> Option<usize> {
+    (1..=periods).find(|length| speaks(*length))
 }

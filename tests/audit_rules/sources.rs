@@ -1,229 +1,331 @@
-//! Rules that hold returns against records, and one source against another.
+//! XS1 to XS5: one birth in two files, later lists, stillbirths beside neonatal deaths.
 
-use vitaledger::audit::finding::Judged;
-use vitaledger::model::schema::RecordKind;
+use crate::asked::{
+    Asked, COUNTY, Cell, HOSPITAL, OTHER_TOWNSHIP, TOWNSHIP, Table, VILLAGE, ask, births, day,
+    losses, office, real, registrations, word,
+};
 
-use crate::{DAY, Rule, Table, births, land, registrations, village};
+type Row = Vec<(&'static str, Cell)>;
 
-/// Births of a hospital in a facility that is no office here.
-const FACILITY: i64 = 900_000_000_001;
-/// January 2011.
-const MONTH: (i64, i64) = (14_975, 15_005);
-
-/// Lines of a return of the first village for January 2011.
-fn lines(indicators: &[&'static str], values: Vec<f64>) -> Table {
-    let rows = indicators.len();
-    Table::of(RecordKind::Return, rows)
-        .whole("office", vec![village(); rows])
-        .text("period", vec!["2011-01"; rows])
-        .text("period_kind", vec!["month"; rows])
-        .whole("period_first_day", vec![MONTH.0; rows])
-        .whole("period_last_day", vec![MONTH.1; rows])
-        .whole("period_last_month", vec![2_011 * 12; rows])
-        .whole("submitted_day", vec![MONTH.1 + 1; rows])
-        .text("indicator", indicators.to_vec())
-        .real("value", values)
-}
-
-#[tokio::test]
-async fn ar1_sums_are_sums() {
-    let rule = Rule("AR1");
-    let two = || births(&[DAY, DAY]).text("sex", vec!["F", "M"]);
-    rule.fires(vec![lines(&["births"], vec![3.0]), two()], &[0])
-        .await;
-    rule.silent(vec![lines(&["births"], vec![2.0]), two()])
-        .await;
-    // One of them was reported after the return had gone.
-    let late = two().reported(vec![DAY, MONTH.1 + 9]);
-    rule.silent(vec![lines(&["births"], vec![1.0]), late]).await;
-    let all = ["births", "births_male", "births_female"];
-    rule.fires(vec![lines(&all, vec![2.0, 1.0, 2.0]), two()], &[0, 1, 2])
-        .await;
-    rule.silent(vec![lines(&all, vec![2.0, 1.0, 1.0]), two()])
-        .await;
-}
-
-#[tokio::test]
-async fn ar2_people_do_not_vanish() {
-    let rule = Rule("AR2");
-    let people = || registrations(&["resident"; 400], &[DAY - 900; 400]);
-    let said = |value| vec![lines(&["population"], vec![value]), people()];
-    rule.fires(said(410.0), &[0]).await;
-    rule.silent(said(400.0)).await;
-    rule.silent(said(402.0)).await;
-    // Without records there is nothing to hold it against.
-    rule.silent(vec![lines(&["population"], vec![410.0])]).await;
-}
-
-#[tokio::test]
-async fn ar3_one_return_has_one_population() {
-    let rule = Rule("AR3");
-    let rates = ["crude_birth_rate", "crude_death_rate"];
-    let of = |populations: [f64; 2]| {
-        lines(&rates, vec![10.0, 6.0]).real("denominator", populations.to_vec())
-    };
-    rule.fires(vec![of([1_000.0, 1_100.0])], &[0, 1]).await;
-    rule.silent(vec![of([1_000.0, 1_000.0])]).await;
-    // Corrected and sent again on another day.
-    let again = of([1_000.0, 1_100.0]).whole("submitted_day", vec![MONTH.1 + 1, MONTH.1 + 2]);
-    rule.silent(vec![again]).await;
-}
-
-#[tokio::test]
-async fn tm3_returns_come_in_time() {
-    let rule = Rule("TM3");
-    let sent = |after: i64| {
-        vec![lines(&["births"], vec![2.0]).whole("submitted_day", vec![MONTH.1 + after])]
-    };
-    let run = rule.run(sent(9)).await;
-    assert_eq!(run.findings.len(), 1);
-    rule.silent(sent(3)).await;
-    rule.review(sent(-2)).await;
-    // Sent for January and for March, by one of two villages for February, too.
-    let rows = lines(&["births"; 5], vec![1.0; 5])
-        .whole(
-            "office",
-            [vec![village(); 3], vec![land().villages[1]; 2]].concat(),
-        )
-        .text(
-            "period",
-            vec!["2011-01", "2011-02", "2011-03", "2011-01", "2011-03"],
-        )
-        .whole(
-            "period_last_day",
-            vec![MONTH.1, MONTH.1 + 28, MONTH.1 + 59, MONTH.1, MONTH.1 + 59],
-        )
-        .whole(
-            "submitted_day",
-            vec![
-                MONTH.1 + 1,
-                MONTH.1 + 29,
-                MONTH.1 + 60,
-                MONTH.1 + 1,
-                MONTH.1 + 60,
-            ],
-        );
-    let run = rule.run(vec![rows]).await;
-    let [missing] = &run.findings[..] else {
-        panic!("{:?}", run.findings)
-    };
-    assert_eq!(missing.period.unwrap().to_string(), "2011-02");
-    assert_eq!(missing.office.as_str(), land().villages[1].to_string());
-}
-
-/// A village birth, and the births that one hospital has on the same days and around them.
-fn both(certificates: [i64; 2], day: i64) -> Table {
-    let days = [DAY, day, DAY - 50, DAY + 50];
-    births(&days)
-        .whole("office", vec![village(), FACILITY, FACILITY, FACILITY])
-        .text(
-            "source",
-            vec!["village", "hospital", "hospital", "hospital"],
-        )
-        .text("place", vec!["facility"; 4])
-        .whole("facility", vec![FACILITY; 4])
-        .whole(
-            "certificate",
-            vec![certificates[0], certificates[1], 98, 99],
-        )
-        .truth("certificate_ok", vec![true; 4])
-        .text("sex", vec!["F"; 4])
-        .whole("plurality", vec![1; 4])
-}
-
-#[tokio::test]
-async fn xs1_two_files_tell_of_one_birth() {
-    let rule = Rule("XS1");
-    rule.fires(vec![both([1, 2], DAY)], &[0]).await;
-    rule.silent(vec![both([1, 1], DAY)]).await;
-    // At home, so no hospital need know.
-    rule.silent(vec![both([1, 2], DAY).text("place", vec!["home"; 4])])
-        .await;
-    // A facility that sends no file here.
-    let elsewhere = both([1, 2], DAY).whole("facility", vec![FACILITY + 1; 4]);
-    rule.silent(vec![elsewhere]).await;
-}
-
-#[tokio::test]
-async fn xs5_what_is_linked_agrees() {
-    let rule = Rule("XS5");
-    let sexes = both([1, 1], DAY).text("sex", vec!["F", "M", "F", "F"]);
-    rule.fires(vec![sexes], &[0, 1]).await;
-    rule.silent(vec![both([1, 1], DAY)]).await;
-    rule.silent(vec![both([1, 1], DAY + 3)]).await;
-    rule.fires(vec![both([1, 1], DAY + 4)], &[0, 1]).await;
-    rule.silent(vec![both([1, 2], DAY + 4)]).await;
-}
-
-/// Births of residents in a hospital, of which the villages know the first so many.
-fn hospital(all: usize, known: usize) -> Vec<Table> {
-    let days: Vec<i64> = (0..2 * all)
-        .map(|i| DAY + i64::try_from(i % all).unwrap())
-        .collect();
-    let sources = [vec!["village"; all], vec!["hospital"; all]].concat();
-    let own = (0..).take(all);
-    let theirs = (0..).take(all).map(|i: i64| {
-        if i < i64::try_from(known).unwrap() {
-            i
-        } else {
-            10_000 + i
+/// Births by which both files cover 2014, each with a certificate that both know.
+fn files() -> Table {
+    let mut of = births();
+    for (number, on) in [(1, "2014-01-01"), (2, "2014-12-31")] {
+        for (source, at) in [("village", VILLAGE), ("hospital", HOSPITAL)] {
+            of.push(row! {on: on, source: source, office: at, place: "facility", facility: HOSPITAL, certificate: number, residence_office: VILLAGE});
         }
-    });
-    let table = births(&days)
-        .text("source", sources)
-        .whole("certificate", own.chain(theirs).collect())
-        .whole("residence_office", vec![village(); 2 * all]);
-    vec![table]
+    }
+    of
 }
 
-#[tokio::test]
-async fn xs2_villages_know_of_their_births() {
-    let rule = Rule("XS2");
-    rule.signals(hospital(60, 40)).await;
-    rule.silent(hospital(60, 58)).await;
-    rule.insufficient(hospital(20, 5)).await;
+fn village(more: Row) -> Row {
+    let mut row = row! {on: "2014-06-10", place: "facility", facility: HOSPITAL};
+    row.extend(more);
+    row
 }
 
-/// Births of 2011, and children of that year on a list of 2013.
-fn cohort(born: usize, listed: usize) -> Vec<Table> {
-    // The ledger begins before the year and goes on after it.
-    let mut days = vec![DAY + 50; born];
-    days.extend([14_700, 15_800]);
-    let list = registrations(&vec!["resident"; listed], &vec![15_800; listed]);
-    vec![
-        births(&days),
-        list.whole("born_day", vec![DAY + 50; listed]),
-    ]
+fn hospital(more: Row) -> Row {
+    let mut row = row! {on: "2014-06-10", source: "hospital", office: HOSPITAL, facility: HOSPITAL, residence_office: VILLAGE + 1};
+    row.extend(more);
+    row
 }
 
-#[tokio::test]
-async fn xs3_children_were_born() {
-    let rule = Rule("XS3");
-    rule.signals(cohort(100, 160)).await;
-    rule.silent(cohort(100, 101)).await;
-    rule.insufficient(cohort(10, 40)).await;
+#[test]
+fn xs1_finds_births_that_one_source_alone_knows() {
+    let of = files()
+        .row(village(row! {mother: 5}))
+        .row(hospital(row! {mother: 6}));
+    let heard = ask("XS1").with(of).hear();
+    assert_eq!(heard.records(), [[5], [6]]);
+    let told: Vec<_> = heard
+        .findings()
+        .iter()
+        .map(|one| (office(one), word(one, "fault")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (VILLAGE, "not_in_hospital"),
+            (VILLAGE + 1, "not_in_village")
+        ]
+    );
 }
 
-/// Stillbirths, and deaths in the first days, over three years.
-fn ends(stillbirths: usize, deaths: usize) -> Vec<Table> {
-    let spread = |n: usize| {
-        (0..n)
-            .map(|i| DAY + 1_000 * i64::try_from(i).unwrap() / i64::try_from(n.max(2) - 1).unwrap())
-            .collect::<Vec<_>>()
+/// By mother and days, by her birth date and the child's name, many to one; and what neither file
+/// can be expected to have.
+#[test]
+fn xs1_links_and_expects_nothing_beyond_the_files() {
+    let of = files()
+        .rows(["2014-06-09", "2014-06-13"], |on| {
+            village(row! {on: on, mother: 5})
+        })
+        .row(hospital(row! {mother: 5}))
+        .row(village(row! {mother_born_day: 9_000, child_name: 3}))
+        .row(hospital(
+            row! {on: "2014-06-20", mother_born_day: 9_000, child_name: 3},
+        ))
+        // At home, in a hospital that sends no file, of a mother from elsewhere.
+        .row(village(row! {place: "home", facility: Cell::Null}))
+        .row(village(row! {facility: HOSPITAL + 1}))
+        .row(hospital(row! {residence_office: Cell::Null}))
+        // Outside what the other file covers.
+        .row(hospital(row! {on: "2015-03-01"}))
+        .row(hospital(row! {on: "2013-12-31"}));
+    let heard = ask("XS1").with(of).hear();
+    assert!(heard.is_silent(), "{:?}", heard.findings());
+}
+
+/// One certificate to a child: of twins, the one without a record of the village is missing.
+#[test]
+fn xs1_finds_the_twin_that_is_missing() {
+    let of = files()
+        .row(village(row! {mother: 5, certificate: 11, plurality: 2}))
+        .row(hospital(row! {mother: 5, certificate: 11, plurality: 2}))
+        .row(hospital(row! {mother: 5, certificate: 12, plurality: 2}));
+    assert_eq!(ask("XS1").with(of).hear().records(), [[7]]);
+}
+
+/// Births before the first report of the villages came late or not at all.
+#[test]
+fn xs1_waits_ninety_days_and_begins_with_the_register() {
+    let of = || {
+        files()
+            .row(village(row! {mother: 5}))
+            .row(hospital(row! {mother: 6}))
     };
-    let (still, dead) = (spread(stillbirths), spread(deaths));
-    let born = dead.iter().map(|day| day - 2).collect();
-    vec![
-        crate::events(RecordKind::PregnancyLoss, &still)
-            .whole("gestation_days", vec![210; stillbirths]),
-        registrations(&vec!["death"; deaths], &dead).whole("born_day", born),
-    ]
+    assert!(ask("XS1").with(of()).on("2014-09-07").hear().is_silent());
+    assert_eq!(
+        ask("XS1")
+            .with(of())
+            .on("2014-09-08")
+            .hear()
+            .findings()
+            .len(),
+        2
+    );
+    let begun = births()
+        .row(village(
+            row! {on: "2013-11-01", reported: "2014-01-05", certificate: 1},
+        ))
+        .row(village(row! {on: "2014-03-01", certificate: 2}))
+        .row(hospital(row! {on: "2013-12-01"}))
+        .row(hospital(row! {on: "2014-03-01", certificate: 2}));
+    assert!(ask("XS1").with(begun).hear().is_silent());
 }
 
-#[tokio::test]
-async fn xs4_stillbirths_are_not_the_fewer() {
-    let rule = Rule("XS4");
-    rule.signals(ends(4, 40)).await;
-    rule.silent(ends(20, 20)).await;
-    rule.only(Judged::Insufficient, ends(2, 8)).await;
+/// So many births of residents in the hospital, of which the village knows some.
+fn known(all: i64, some: i64) -> Asked {
+    let mut of = births();
+    for number in 0..all {
+        let on = day("2014-01-01") + number;
+        of.push(row! {on: on, source: "hospital", office: HOSPITAL, residence_office: VILLAGE, certificate: number});
+        if number < some || number == all - 1 {
+            of.push(row! {on: on, certificate: number});
+        }
+    }
+    ask("XS2").with(of)
+}
+
+#[test]
+fn xs2_finds_a_village_that_knows_too_few() {
+    let heard = known(100, 79).hear();
+    let one = heard.one();
+    assert_eq!(
+        (office(one), real(one, "trials"), real(one, "successes")),
+        (VILLAGE, 100.0, 80.0)
+    );
+    // Chapman: 81 x 101 / 81 - 1, where all that the village knows the hospital knows, too.
+    assert!((real(one, "all") - 100.0).abs() < 1e-9);
+    assert!(real(one, "low") <= 100.0 && real(one, "high") >= 100.0);
+}
+
+#[test]
+fn xs2_is_silent_on_a_village_that_knows_most() {
+    let heard = known(100, 93).hear();
+    assert!(heard.is_quiet() && heard.insufficient().is_empty());
+}
+
+#[test]
+fn xs2_says_what_few_births_would_show() {
+    let heard = known(29, 10).hear();
+    let one = heard.too_few();
+    assert_eq!((office(one), real(one, "trials")), (COUNTY, 29.0));
+    // 22 of 29 are the most that speak: P(X <= 22 | 29, 0.95) = 0.0005.
+    let shows = real(one, "shows");
+    assert!((0.65..0.75).contains(&shows), "{shows}");
+}
+
+/// 100 births of 2013 in a register that begins with it, and a list of January 2015.
+fn cohort(births_of: i64, listed: i64, list: &'static str) -> Asked {
+    let of = births()
+        .rows(
+            0..births_of,
+            |number| row! {on: day("2013-01-01") + number % 365},
+        )
+        .row(row! {on: "2013-01-01", office: OTHER_TOWNSHIP + 1})
+        .row(row! {on: "2014-12-31", office: OTHER_TOWNSHIP + 1});
+    let persons = registrations()
+        .rows(
+            0..listed,
+            |number| row! {on: list, kind: "resident", born: day("2013-01-01") + number % 365},
+        )
+        // Five came, one of them after the list.
+        .rows(
+            0..4,
+            |_| row! {on: "2014-02-01", kind: "arrival", born: "2013-05-05"},
+        )
+        .row(row! {on: "2016-02-01", kind: "departure", born: "2013-05-05"});
+    ask("XS3").with(of).with(persons)
+}
+
+#[test]
+fn xs3_finds_children_whose_births_were_not_reported() {
+    let heard = cohort(100, 150, "2015-01-01").hear();
+    let one = heard.one();
+    assert_eq!((office(one), real(one, "year")), (TOWNSHIP, 2_013.0));
+    assert_eq!(
+        (
+            real(one, "listed"),
+            real(one, "births"),
+            real(one, "net"),
+            real(one, "expected")
+        ),
+        (150.0, 100.0, 4.0, 104.0)
+    );
+}
+
+/// Who left after the list was still on it; a list within the year covers half of it.
+#[test]
+fn xs3_is_silent_on_a_list_that_agrees_and_on_cohorts_outside_the_register() {
+    let heard = cohort(100, 104, "2015-01-01").hear();
+    assert!(heard.is_quiet());
+    assert!((real(heard.quiet()[0], "expected") - 104.0).abs() < 1e-9);
+    assert!(cohort(100, 150, "2013-12-01").hear().is_silent());
+    // A birth of 2012 that was reported in 2013 does not make 2012 a year of the register.
+    let of = births()
+        .rows(
+            0..40,
+            |number| row! {on: day("2012-01-01") + number, reported: "2013-01-02"},
+        )
+        .row(row! {on: "2014-12-31"});
+    let persons = registrations().rows(
+        0..150,
+        |_| row! {on: "2015-01-01", kind: "resident", born: "2012-05-05"},
+    );
+    assert!(ask("XS3").with(of).with(persons).hear().is_silent());
+}
+
+#[test]
+fn xs3_says_that_a_cohort_is_too_small() {
+    let heard = cohort(20, 60, "2015-01-01").hear();
+    let one = heard.too_few();
+    assert_eq!(real(one, "expected"), 24.0);
+    let shows = real(one, "shows");
+    assert!((40.0..55.0).contains(&shows), "{shows}");
+}
+
+/// Stillbirths and neonatal deaths over three years.
+fn perinatal(stillbirths: i64, deaths: i64) -> Asked {
+    let on = |number: i64| day("2012-01-01") + 400 * (number % 3);
+    let of = losses()
+        .rows(
+            0..stillbirths,
+            |number| row! {occurred_day: on(number), gestation_days: 200},
+        )
+        // Too early, whatever its weight.
+        .row(row! {occurred_day: on(0), gestation_days: 195, weight_g: 1_200});
+    let dead = registrations()
+        .rows(
+            0..deaths,
+            |number| row! {on: on(number), kind: "death", born_day: on(number) - 27},
+        )
+        .row(row! {on: on(0), kind: "death", born_day: on(0) - 28});
+    ask("XS4").with(of).with(dead)
+}
+
+#[test]
+fn xs4_finds_missing_stillbirths() {
+    let heard = perinatal(4, 26).hear();
+    let one = heard.one();
+    assert_eq!(
+        (office(one), real(one, "stillbirths"), real(one, "neonatal")),
+        (COUNTY, 4.0, 26.0)
+    );
+}
+
+#[test]
+fn xs4_is_silent_on_as_many_stillbirths() {
+    assert!(perinatal(14, 16).hear().is_quiet());
+    // The weight speaks where days are missing.
+    let by_weight = losses().rows(
+        0..20,
+        |number: i64| row! {occurred_day: day("2012-01-01") + 400 * (number % 3), weight_g: 1_000},
+    );
+    assert!(perinatal(4, 26).with(by_weight).hear().is_quiet());
+}
+
+#[test]
+fn xs4_says_that_there_are_too_few_or_too_short_a_time() {
+    let heard = perinatal(0, 19).hear();
+    let shows = real(heard.too_few(), "shows");
+    assert!((0.05..0.12).contains(&shows), "{shows}");
+    let dead = registrations().rows(
+        0..30,
+        |_| row! {on: "2012-01-01", kind: "death", born: "2012-01-01"},
+    );
+    assert_eq!(real(ask("XS4").with(dead).hear().too_few(), "n"), 30.0);
+}
+
+/// A birth with one certificate in both files.
+fn linked(ours: Row, theirs: Row) -> Asked {
+    let both = |more: Row| {
+        [row! {certificate: 9, certificate_ok: true, sex: "F", plurality: 1, mother_born_day: 5_000}, more].concat()
+    };
+    ask("XS5").with(
+        births()
+            .row(village(both(ours)))
+            .row(hospital(both(theirs))),
+    )
+}
+
+#[test]
+fn xs5_finds_reports_that_disagree() {
+    let sex = linked(row! {}, row! {sex: "M"}).hear();
+    assert_eq!(sex.records(), [[1, 2]]);
+    assert_eq!(
+        (word(sex.one(), "village"), word(sex.one(), "hospital")),
+        ("F", "M")
+    );
+    assert_eq!(office(sex.one()), VILLAGE);
+    let fault = |heard: crate::asked::Heard| word(heard.one(), "fault").to_owned();
+    assert_eq!(
+        fault(linked(row! {}, row! {plurality: 2}).hear()),
+        "plurality"
+    );
+    assert_eq!(
+        fault(linked(row! {}, row! {on: "2014-06-14"}).hear()),
+        "date"
+    );
+    let mother = linked(row! {}, row! {mother_born_day: 5_001}).hear();
+    // Her birth date is sealed.
+    assert_eq!(
+        (word(mother.one(), "fault"), word(mother.one(), "hospital")),
+        ("mother_born_on", "another")
+    );
+}
+
+#[test]
+fn xs5_is_silent_on_three_days_and_on_what_one_does_not_say() {
+    assert!(linked(row! {}, row! {on: "2014-06-13"}).hear().is_silent());
+    let unknown = row! {sex: Cell::Null, plurality: Cell::Null, mother_born_day: Cell::Null};
+    assert!(linked(row! {}, unknown).hear().is_silent());
+    // A number without form links nothing.
+    assert!(
+        linked(
+            row! {certificate_ok: false},
+            row! {sex: "M", certificate_ok: false}
+        )
+        .hear()
+        .is_silent()
+    );
 }

@@ -21,7 +21,9 @@ use vitaledger::statistics::negative_binomial::{
 use vitaledger::statistics::poisson::{
     poisson_at_least, poisson_at_most, poisson_lower, poisson_upper,
 };
-use vitaledger::statistics::power::{share_shown_above, share_shown_below};
+use vitaledger::statistics::power::{
+    repeated_figure_shown, share_shown_above, share_shown_below, zero_run_shown,
+};
 use vitaledger::statistics::runs::{run_of_any, run_of_one, run_of_zeros};
 
 /// Two sums of probabilities are one.
@@ -45,6 +47,22 @@ fn trials() -> impl Strategy<Value = (u64, u64, f64)> {
 }
 
 proptest! {
+    /// One period less would not be improbable enough.
+    #[test]
+    fn runs_that_are_shown_are_the_shortest(periods in 1_usize..60, mean in 0.1_f64..20.0) {
+        let level = 0.001;
+        let any = |length| run_of_any(periods, length, mean);
+        let zeros = |length| run_of_zeros(periods, length, mean);
+        match repeated_figure_shown(periods, mean, level) {
+            Some(length) => prop_assert!(any(length) < level && any(length - 1) >= level),
+            None => prop_assert!(any(periods) >= level),
+        }
+        match zero_run_shown(periods, mean, level) {
+            Some(length) => prop_assert!(zeros(length) < level && zeros(length - 1) >= level),
+            None => prop_assert!(zeros(periods) >= level),
+        }
+    }
+
     #[test]
     fn binomial_tails_sum_to_one((k, n, p) in trials()) {
         let (low, high) = (binomial_at_most(k, n, p), binomial_at_least(k + 1, n, p));

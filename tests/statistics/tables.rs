@@ -228,6 +228,7 @@ fn smallest_effects() {
             "share_shown_above" => above(share()),
             "share_shown_below" => below(share()),
             "mean_shown_above" => power::mean_shown_above(row.real(0), row.real(1), 0.8),
+            "evenness_shown" => power::evenness_shown(row.count(0), row.real(1), 0.8),
             "mean_shown_below" => power::mean_shown_below(row.real(0), row.real(1), 0.8),
             other => panic!("{other}"),
         };

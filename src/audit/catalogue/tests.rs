@@ -25,10 +25,10 @@ fn the_built_in_rules_read_without_a_fault() {
         let sql: String = rule.sql.lines().map(code).collect();
         assert!(!sql.contains('$'), "{name}: {sql}");
         assert_eq!(rule.sql.lines().count(), rule.places.len(), "{name}");
-        assert!(
-            !rule.title.zh.is_empty() && !rule.ask.en.is_empty(),
-            "{name}"
-        );
+        let texts = [&rule.title, &rule.ask, &rule.work];
+        for text in texts.iter().flat_map(|both| [&both.en, &both.zh]) {
+            assert!(!text.is_empty() && !text.contains('$'), "{name}: {text:?}");
+        }
     }
 }
 
@@ -88,4 +88,28 @@ fn rules_are_chosen_by_their_ids() {
         Catalogue::built_in().keep(&["ZZ9".to_owned()]),
         Err("ZZ9".to_owned())
     );
+}
+
+#[test]
+fn what_is_said_of_the_arithmetic_has_its_parameters() {
+    let said = OWN.replace(
+        "-- param",
+        "-- work_en: {n} of $least\n-- work_zh: {n}，$least\n-- chart: series\n-- param n: 12\n-- param mean: 1.5\n-- param",
+    );
+    let folder = folder_with(&[("X1.sql", &said), ("X2.sql", &OWN.replace("X1", "X2"))]);
+    let catalogue = Catalogue::with_folder(folder.path()).unwrap();
+    assert_eq!(catalogue.faults, []);
+    let own = &catalogue.rules["X1"];
+    assert_eq!(
+        (own.work.en.as_str(), own.work.zh.as_str()),
+        ("{n} of 3", "{n}，3")
+    );
+    assert!(own.chart.as_ref().unwrap().contains("w.mean < 1.5"));
+    // A rule of one's own need not say it, and need not have a chart.
+    let plain = &catalogue.rules["X2"];
+    assert!(plain.work.en.is_empty() && plain.chart.is_none());
+
+    let folder = folder_with(&[("X1.sql", &said.replace("chart: series", "chart: pie"))]);
+    let catalogue = Catalogue::with_folder(folder.path()).unwrap();
+    assert!(catalogue.faults[0].what.contains("no chart pie"));
 }

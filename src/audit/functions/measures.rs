@@ -9,7 +9,8 @@ use crate::statistics::gamma::{chi_square_lower, chi_square_upper, normal_upper}
 use crate::statistics::intervals::{clopper_pearson_at, poisson_interval_at, wilson};
 use crate::statistics::negative_binomial::{negative_binomial_at_least, negative_binomial_at_most};
 use crate::statistics::power::{
-    mean_shown_above, sex_ratio_shown, share_shown_above, share_shown_below,
+    evenness_shown, mean_shown_above, repeated_figure_shown, sex_ratio_shown, share_shown_above,
+    share_shown_below, zero_run_shown,
 };
 use crate::statistics::similarity::{jaro_winkler, name_distance};
 
@@ -25,6 +26,11 @@ const SHOWN: [(&str, Takes); 4] = [
     ("null", Takes::Real),
     ("level", Takes::Real),
     ("power", Takes::Real),
+];
+const RUN: [(&str, Takes); 3] = [
+    ("periods", Takes::Count),
+    ("mean", Takes::Real),
+    ("level", Takes::Real),
 ];
 const TAIL: [(&str, Takes); 3] = [
     ("count", Takes::Count),
@@ -133,6 +139,41 @@ pub(super) const FUNCTIONS: &[Function] = &[
                 a.real(2, row)?,
                 a.real(3, row)?,
             )?)
+        },
+    },
+    Function {
+        name: "evenness_shown",
+        takes: &[("freedom", Takes::Count), SHOWN[2], SHOWN[3]],
+        gives: Shape::Number(Real),
+        says: "largest ratio of variance to mean below 1 that a sum of squares shows with the power",
+        compute: |a, row| {
+            one(evenness_shown(
+                a.count(0, row)?,
+                a.real(1, row)?,
+                a.real(2, row)?,
+            )?)
+        },
+    },
+    Function {
+        name: "repeated_figure_shown",
+        takes: &RUN,
+        gives: Shape::Number(Gives::Whole),
+        says: "shortest run of one value whose probability is below the level, under Poisson",
+        compute: |a, row| {
+            let periods = usize::try_from(a.count(0, row)?).ok()?;
+            let found = repeated_figure_shown(periods, a.real(1, row)?, a.real(2, row)?)?;
+            one(number(found as u64))
+        },
+    },
+    Function {
+        name: "zero_run_shown",
+        takes: &RUN,
+        gives: Shape::Number(Gives::Whole),
+        says: "shortest run of zeros whose probability is below the level, under Poisson",
+        compute: |a, row| {
+            let periods = usize::try_from(a.count(0, row)?).ok()?;
+            let found = zero_run_shown(periods, a.real(1, row)?, a.real(2, row)?)?;
+            one(number(found as u64))
         },
     },
     Function {

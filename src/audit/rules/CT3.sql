@@ -8,13 +8,18 @@
 -- title_zh: 连续为零
 -- ask_en: {indicator} is 0 in {length} months in a row, where {mean} a month are usual; were reports lost?
 -- ask_zh: {indicator}连续{length}个月为零，平常每月{mean}；是否漏报？
+-- work_en: P(a run of zeros at least {length} long in {n} months | zero probability exp(-{mean}), mean outside it) = {p}; asked for p < $level and a run of $length or more
+-- work_zh: P({n}个月中连续至少{length}个月为零 | 其外均值{mean}，为零概率exp(-{mean})) = {p}；要求p < $level且连续不少于$length个月
 -- param n: 12
 -- param mean: 1.5
 -- param length: 2
+-- param level: 0.001
 
-WITH 
+WITH
 -- include: series
 , tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN zero_run(counts) END AS t FROM lists)
-SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AS passes, t['length'] AS length, t['mean'] AS mean,
-       CASE WHEN n < $n OR mean < $mean THEN 'insufficient' ELSE 'signal' END AS verdict, n
+SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AS passes,
+       t['length'] AS length, coalesce(t['mean'], mean) AS mean, n,
+       CASE WHEN n < $n OR mean < $mean THEN 'insufficient' ELSE 'signal' END AS verdict,
+       zero_run_shown(n, mean, $level) AS shows
 FROM tested WHERE t['p'] IS NOT NULL OR n < $n OR mean < $mean

@@ -4,17 +4,23 @@
 -- verdict: signal
 -- about: office
 -- subject: indicator
+-- chart: weeks
 -- title_en: Weight and gestation heaping
 -- title_zh: 体重与孕周堆积
--- ask_en: {successes} of {trials} values ({indicator}) are round; are they measured?
--- ask_zh: {trials}个{indicator}值中{successes}个为整数；是否实测？
+-- ask_en: {successes} of {trials} fetal deaths of 26 to 30 weeks are of 26 to 28; how were the weeks found?
+-- ask_zh: 孕26至30周死胎{trials}例中{successes}例为26至28周；孕周如何得出？
+-- work_en: P(X >= {successes} | n = {trials}, p = $share) = {p} (mid-p {p_mid}); asked for p < $level; 26 to 28 weeks among 26 to 30
+-- work_zh: P(X >= {successes} | n = {trials}, p = $share) = {p}（mid-p {p_mid}）；要求p < $level；26至28周占26至30周
 -- param n: 20
+-- param share: 0.6
+-- param level: 0.001
 
-WITH sample AS (
-    SELECT office, 'gestation' AS of, count(*) AS trials, sum(CASE WHEN gestation_days / 7 < 29 THEN 1 ELSE 0 END) AS successes
-    FROM pregnancy_losses WHERE source = 'village' AND gestation_days >= 26*7 AND gestation_days < 31*7 GROUP BY office
-), 
+WITH
+-- include: weeks
+,
 -- include: pooled
-, tested AS (SELECT *, CASE WHEN trials >= $n THEN share_above(successes, trials, 0.6, 1.0) END AS t FROM pooled)
+, tested AS (SELECT *, CASE WHEN trials >= $n THEN share_above(successes, trials, $share, 1.0) END AS t FROM pooled)
 SELECT unit AS office, of AS indicator, trials, successes, t['p'] AS p, t['p_mid'] AS p_mid, true AS passes,
-       CASE WHEN trials < $n THEN 'insufficient' ELSE 'signal' END AS verdict, share_shown_above(trials, 0.6, 0.001, 0.8) AS shows FROM tested
+       CASE WHEN trials < $n THEN 'insufficient' ELSE 'signal' END AS verdict,
+       share_shown_above(trials, $share, $level, 0.8) AS shows
+FROM tested

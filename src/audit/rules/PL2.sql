@@ -6,6 +6,8 @@
 -- title_zh: 同一母亲的活产间隔
 -- ask_en: Two live births of one mother are {days} days apart; which date, or which mother, is wrong?
 -- ask_zh: 同一母亲两次活产相隔{days}天；哪个日期或哪位母亲有误？
+-- work_en: {days} days between two live births of one mother; up to $one_delivery_days one delivery, up to $impossible_days impossible, up to $review_days to be looked at
+-- work_zh: 同一母亲两次活产相隔{days}天；至多$one_delivery_days天为同一次分娩，至多$impossible_days天为不可能，至多$review_days天须复核
 -- param one_delivery_days: 3
 -- param impossible_days: 195
 -- param review_days: 269
@@ -16,12 +18,14 @@ WITH deliveries AS (
            lag(record) OVER (PARTITION BY mother, source ORDER BY occurred_day, record) AS before_record
     FROM births WHERE mother IS NOT NULL
 ), pairs AS (
-    SELECT mother, office, record, before_record, occurred_day - before_day AS days FROM deliveries
+    SELECT mother, office, record, before_record, occurred_day - before_day AS days,
+           CASE WHEN occurred_day - before_day <= $impossible_days THEN 'fail' ELSE 'review' END AS verdict
+    FROM deliveries
     WHERE occurred_day - before_day > $one_delivery_days AND occurred_day - before_day <= $review_days
 ), members AS (
-    SELECT mother, office, record, days FROM pairs
-    UNION ALL SELECT mother, office, before_record, days FROM pairs
+    SELECT mother, office, verdict, record, days FROM pairs
+    UNION ALL SELECT mother, office, verdict, before_record, days FROM pairs
 )
-SELECT min(office) AS office, array_agg(DISTINCT record ORDER BY record) AS records, min(days) AS days,
-       CASE WHEN min(days) <= $impossible_days THEN 'fail' ELSE 'review' END AS verdict
-FROM members GROUP BY mother
+-- What the village and the hospital both report is one finding.
+SELECT min(office) AS office, array_agg(DISTINCT record ORDER BY record) AS records, min(days) AS days, verdict
+FROM members GROUP BY mother, verdict

@@ -6,6 +6,8 @@
 -- title_zh: 死亡后发放
 -- ask_en: This is for {period}, which begins {days} days after the death of the beneficiary; reverse it.
 -- ask_zh: 该笔属于{period}，该期间始于受益人死亡后{days}天；请冲回。
+-- work_en: first day of {period} less day of death = {days} days (asked for at most 0)
+-- work_zh: {period}首日距死亡日{days}天（至多0天）
 
 WITH deaths AS (
     SELECT person, min(occurred_day) AS died FROM registrations

@@ -2,21 +2,44 @@
 -- version: 1
 -- verdict: fail
 -- about: records
--- title_en: Shared account
--- title_zh: 共用账户
--- ask_en: {persons} persons of several households are paid into one account; whose is it?
--- ask_zh: {persons}个不同家庭的人共用一个账户；账户属于谁？
+-- title_en: Shared or changed account
+-- title_zh: 账户共用或变更
+-- ask_en: An account is {fault}: {persons} persons are paid into it; whose is it, and since when?
+-- ask_zh: 账户{fault}：共{persons}人由此领取；账户属于谁，自何时起？
+-- work_en: {fault}: {persons} persons of {households} households (asked for fewer than $persons persons or $households households); days from the last record with another account {days} (asked for more than $changed_days), {changed_share} of the accounts of the office changed in that month (more than $most_changed: all were)
+-- work_zh: {fault}：{persons}人、{households}户（应少于$persons人或$households户）；距上次使用另一账户{days}天（应多于$changed_days天），当月本单位账户变更比例{changed_share}（超过$most_changed视为统一更换）
 -- param persons: 3
 -- param households: 2
+-- param changed_days: 30
+-- param most_changed: 0.2
 
 WITH homes AS (
     SELECT person, min(household) AS household FROM registrations
     WHERE kind IN ('resident', 'arrival') AND person IS NOT NULL GROUP BY person
+), paid AS (
+    -- Who is in no register is a household alone; who is there without one may live with any other.
+    SELECT d.*, CASE WHEN h.person IS NULL THEN -d.person ELSE h.household END AS home
+    FROM disbursements d LEFT JOIN homes h ON d.person = h.person
+    WHERE d.flow = 'payment' AND d.account IS NOT NULL AND d.person IS NOT NULL
+), accounts AS (
+    SELECT office, record, person, flow, occurred_day, occurred_month, account,
+           lag(account) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_account,
+           lag(occurred_day) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_day,
+           lag(record) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_record
+    FROM disbursements
+    WHERE flow IN ('entitlement', 'payment') AND account IS NOT NULL AND person IS NOT NULL
+), months AS (
+    SELECT office, occurred_month,
+           count(DISTINCT CASE WHEN account <> before_account THEN person END) * 1.0 / count(DISTINCT person) AS changed_share
+    FROM accounts GROUP BY office, occurred_month
 )
-SELECT min(d.office) AS office, array_agg(d.record ORDER BY d.record) AS records,
-       count(DISTINCT d.person) AS persons
-FROM disbursements d LEFT JOIN homes h ON d.person = h.person
-WHERE d.flow = 'payment' AND d.account IS NOT NULL AND d.person IS NOT NULL
-GROUP BY d.account
-HAVING count(DISTINCT d.person) >= $persons
-   AND count(DISTINCT coalesce(h.household, -d.person)) >= $households
+SELECT min(office) AS office, array_agg(record ORDER BY record) AS records, 'shared' AS fault,
+       count(DISTINCT person) AS persons, count(DISTINCT home) AS households,
+       CAST(NULL AS BIGINT) AS days, CAST(NULL AS DOUBLE) AS changed_share
+FROM paid GROUP BY account
+HAVING count(DISTINCT person) >= $persons AND count(DISTINCT home) >= $households
+UNION ALL
+SELECT a.office, make_array(a.before_record, a.record), 'changed', 1, CAST(NULL AS BIGINT), a.occurred_day - a.before_day, m.changed_share
+FROM accounts a JOIN months m ON a.office = m.office AND a.occurred_month = m.occurred_month
+WHERE a.flow = 'payment' AND a.account <> a.before_account
+  AND a.occurred_day - a.before_day <= $changed_days AND m.changed_share <= $most_changed

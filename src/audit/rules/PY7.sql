@@ -6,9 +6,11 @@
 -- title_zh: 未发或迟发
 -- ask_en: Nothing was paid for {period} by the day of the scheme; was it paid since?
 -- ask_zh: {period}到期未发放；之后是否补发？
+-- work_en: entitled {amount_fen} fen; payments less reversals by the due day = {net_fen} fen, {overdue} days after which nothing was paid (asked for more than 0 fen)
+-- work_zh: 应发{amount_fen}分；到期日前发放减冲回={net_fen}分，已逾期{overdue}天（应大于0分）
 
 WITH due AS (
-    SELECT e.record, e.office, e.person, e.scheme, e.period, e.amount_fen, e.period_first_day + s.due_after_days AS due_day
+    SELECT e.record, e.office, e.person, e.scheme, e.period, e.amount_fen, e.period_last_day - s.due_before_end AS due_day
     FROM disbursements e JOIN schemes s ON e.scheme = s.scheme
     WHERE e.flow = 'entitlement' AND e.person IS NOT NULL
 ), paid AS (
@@ -23,7 +25,8 @@ WITH due AS (
            max(CASE WHEN kind = 'arrival' THEN occurred_day END) AS arrived
     FROM registrations WHERE kind IN ('death', 'departure', 'arrival') AND person IS NOT NULL GROUP BY person
 )
-SELECT d.office, d.period, make_array(d.record) AS records, d.amount_fen
+SELECT d.office, d.period, make_array(d.record) AS records, d.amount_fen, coalesce(p.net_fen, 0) AS net_fen,
+       m.today - d.due_day AS overdue
 FROM due d CROSS JOIN moment m
 LEFT JOIN paid p ON d.record = p.record
 LEFT JOIN gone g ON d.person = g.person

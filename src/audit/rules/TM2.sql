@@ -4,18 +4,33 @@
 -- about: records
 -- title_en: Backdated entry
 -- title_zh: 补登（倒填）记录
--- ask_en: This was reported {days} days after it occurred; why so late, and what proves the date?
--- ask_zh: 该事件发生{days}天后才上报；为何如此晚，日期有何依据？
+-- ask_en: This was {fault}, {days} days after it occurred; why so late, and what proves the date?
+-- ask_zh: 该事件发生{days}天后才上报或录入（{fault}）；为何如此晚，日期有何依据？
+-- work_en: {fault}: {days} days from the event (asked for at most $late_days)
+-- work_zh: {fault}：距事件发生{days}天（至多$late_days天）
 -- param late_days: 365
+-- param live_share: 0.9
 
 WITH events AS (
-    SELECT office, record, occurred_day, reported_day FROM births
+    SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM births
     UNION ALL
-    SELECT office, record, occurred_day, reported_day FROM registrations
+    SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM registrations
     WHERE kind NOT IN ('household', 'resident')
-    UNION ALL SELECT office, record, occurred_day, reported_day FROM pregnancy_losses
-    UNION ALL SELECT office, record, occurred_day, reported_day FROM disbursements
-    UNION ALL SELECT office, record, occurred_day, reported_day FROM activities
+    UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM pregnancy_losses
+    UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM disbursements
+    UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM activities
+), live AS (
+    -- A ledger is live where reports are entered as they come: from its first entry on.
+    SELECT min(recorded_day) AS begun,
+           avg(CASE WHEN recorded_day - reported_day <= 31 THEN 1.0 ELSE 0.0 END) AS prompt
+    FROM events
 )
-SELECT office, make_array(record) AS records, reported_day - occurred_day AS days
-FROM events WHERE reported_day - occurred_day > $late_days
+SELECT e.office, make_array(e.record) AS records,
+       CASE WHEN e.reported_day - e.occurred_day > $late_days THEN 'reported_late' ELSE 'recorded_late' END AS fault,
+       CASE WHEN e.reported_day - e.occurred_day > $late_days THEN e.reported_day - e.occurred_day
+            ELSE e.recorded_day - e.occurred_day END AS days
+FROM events e CROSS JOIN live l
+WHERE e.reported_day - e.occurred_day > $late_days
+   -- A correction is entered later than the report that it corrects.
+   OR (e.recorded_day - e.occurred_day > $late_days AND e.record = e.first_position
+       AND l.prompt >= $live_share AND e.occurred_day >= l.begun)

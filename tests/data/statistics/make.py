@@ -383,6 +383,11 @@ def shown_effects():
         below = [k for k in range(2000) if stats.poisson.cdf(k, mean) < 0.001 and k < mean]
         if below:
             rows.append(("mean_shown_below", mean, 0.001, stats.chi2.isf(0.8, 2 * below[-1] + 2) / 2))
+    # Where a sum of squares is a ratio times chi-square, as often below its lower point as asked.
+    for freedom in (11, 12, 23, 59, 200):
+        for level in (0.001, 0.01):
+            shown = stats.chi2.ppf(level, freedom) / stats.chi2.ppf(0.8, freedom)
+            rows.append(("evenness_shown", freedom, level, shown))
     write("power", rows)
 
 

@@ -1,14 +1,20 @@
--- Units: an office that has trials enough, else it is pooled with the others that have not.
--- Needs: sample(office, of, trials, successes), $n. Gives: pooled(unit, of, trials, successes).
-alone AS (SELECT office AS unit, of, trials, successes FROM sample WHERE trials >= $n),
-township_pool AS (
-    SELECT o.township AS unit, s.of, sum(s.trials) AS trials, sum(s.successes) AS successes
-    FROM sample s JOIN offices o ON s.office = o.office WHERE s.trials < $n GROUP BY o.township, s.of
+-- Units: an office that has trials enough, else it is pooled with the others that have not: of its
+-- township, and where these are still too few, of its county.
+-- Needs: events(office, of, at, hit), of which those with a hit of 0 or 1 are trials, and $n.
+-- Gives: sample(office, of, trials, successes), members(office, of, unit) and pooled(unit, of, trials, successes).
+sample AS (
+    SELECT office, of, count(hit) AS trials, coalesce(sum(hit), 0) AS successes FROM events GROUP BY office, of
 ),
-county_pool AS (
-    SELECT o.county AS unit, t.of, sum(t.trials) AS trials, sum(t.successes) AS successes
-    FROM township_pool t JOIN offices o ON t.unit = o.office WHERE t.trials < $n GROUP BY o.county, t.of
+township_pool AS (
+    SELECT o.township AS unit, s.of, sum(s.trials) AS trials FROM sample s JOIN offices o ON s.office = o.office
+    WHERE s.trials < $n AND o.township IS NOT NULL GROUP BY o.township, s.of
+),
+members AS (
+    SELECT s.office, s.of, CASE WHEN s.trials >= $n THEN s.office WHEN p.trials >= $n THEN p.unit
+                                ELSE coalesce(o.county, o.township, s.office) END AS unit
+    FROM sample s JOIN offices o ON s.office = o.office LEFT JOIN township_pool p ON o.township = p.unit AND s.of = p.of
 ),
 pooled AS (
-    SELECT * FROM alone UNION ALL SELECT * FROM township_pool WHERE trials >= $n UNION ALL SELECT * FROM county_pool
+    SELECT m.unit, m.of, sum(s.trials) AS trials, sum(s.successes) AS successes
+    FROM members m JOIN sample s ON m.office = s.office AND m.of = s.of GROUP BY m.unit, m.of
 )

@@ -15,12 +15,20 @@ looked_at AS (
 own AS (
     SELECT office, indicator, series, count(*) AS n, avg(value) AS mean FROM looked_at GROUP BY office, indicator, series
 ),
-pool AS (
-    SELECT o.township AS office, f.indicator, f.series, f.month, sum(f.value) AS value
+few AS (
+    SELECT coalesce(o.township, f.office) AS office, f.office AS member, f.indicator, f.series, f.month, f.value
     FROM looked_at f JOIN own w ON f.office = w.office AND f.indicator = w.indicator AND f.series = w.series
     JOIN offices o ON f.office = o.office
     WHERE w.mean < $mean OR w.n < $n
-    GROUP BY o.township, f.indicator, f.series, f.month
+),
+members AS (
+    SELECT office, indicator, series, count(DISTINCT member) AS members FROM few GROUP BY office, indicator, series
+),
+pool AS (
+    -- The sum of a month that one of them did not send is no smaller figure, it is none.
+    SELECT f.office, f.indicator, f.series, f.month, sum(f.value) AS value
+    FROM few f JOIN members m ON f.office = m.office AND f.indicator = m.indicator AND f.series = m.series
+    GROUP BY f.office, f.indicator, f.series, f.month, m.members HAVING count(*) = m.members
 ),
 listed AS (
     SELECT f.office, f.indicator, f.series, f.month, CAST(f.value AS BIGINT) AS value

@@ -6,14 +6,19 @@ WITH returned AS (
       AND r.indicator IN ('births', 'marriages', 'divorces', 'deaths', 'arrivals', 'departures')
     GROUP BY r.office, r.indicator, r.period_last_month
 ), happened AS (
-    SELECT office, 'births' AS indicator, occurred_month FROM births WHERE source = 'village'
+    SELECT office, 'births' AS indicator, occurred_month, reported_on FROM births WHERE source = 'village'
     UNION ALL
-    SELECT office, kind || 's', occurred_month FROM registrations
+    SELECT office, kind || 's', occurred_month, reported_on FROM registrations
     WHERE source = 'village' AND kind IN ('marriage', 'divorce', 'death', 'arrival', 'departure')
 ), span AS (
-    SELECT min(occurred_month) AS first_month, least(max(occurred_month), (SELECT max(last_month) FROM moment)) AS last_month FROM happened
-), months AS (SELECT DISTINCT occurred_month AS month FROM happened, span WHERE occurred_month >= first_month AND occurred_month <= last_month),
-pairs AS (SELECT DISTINCT office, indicator FROM happened),
+    -- A register begins with its first report: of what happened before, only what came late is in it.
+    SELECT greatest(min(occurred_month), CAST(12 * extract(year FROM min(reported_on)) + extract(month FROM min(reported_on)) - 1 AS BIGINT)) AS first_month,
+           least(max(occurred_month), (SELECT max(last_month) FROM moment)) AS last_month
+    FROM happened
+), months AS (
+    -- A month in which nothing happened anywhere is one of zeros.
+    SELECT unnest(generate_series(first_month, last_month)) AS month FROM span
+), pairs AS (SELECT DISTINCT office, indicator FROM happened),
 counted AS (
     SELECT p.office, p.indicator, m.month, count(h.office) AS value
     FROM pairs p CROSS JOIN months m LEFT JOIN happened h
