@@ -7,9 +7,11 @@
 //! position that was acknowledged is durable; readers that ask for `position > n` in order miss
 //! nothing; only the adapters in this folder name tables.
 
+pub mod access;
 pub mod location;
 mod placing;
 pub mod postgres;
+mod postgres_access;
 mod postgres_append;
 mod postgres_check;
 mod postgres_log;
@@ -17,6 +19,7 @@ mod postgres_master;
 mod postgres_transfer;
 mod postgres_vault;
 pub mod sqlite;
+mod sqlite_access;
 mod sqlite_bundles;
 mod sqlite_check;
 mod sqlite_master;
@@ -504,7 +507,7 @@ pub type Signed = (u64, [u8; 32]);
 
 /// A store and its vault, which lie together.
 #[async_trait]
-pub trait Database: Store + Vault {
+pub trait Database: Store + Vault + access::Tokens {
     /// Where it is, for people; never with a password.
     fn place(&self) -> String;
     /// Where its operational views are kept.

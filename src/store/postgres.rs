@@ -1,5 +1,5 @@
 //! The server's store: schemas of one PostgreSQL database, `vitaledger` and `vitaledger_vault`
-//! (and `vitaledger_views`, which is derived).
+//! (and `vitaledger_views`, which is derived, and `vitaledger_access`, which is no part of the log).
 //!
 //! What comes in and goes out: see [`Store`](super::Store). What may fail: a server that is away,
 //! full, or refuses; what passes is tried again with growing pauses, up to a patience. What must
@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgListener, PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor};
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::postgres_access::ACCESS_SQL;
 use super::views::POSTGRES_SQL as VIEWS_SQL;
 use super::{Result, StoreError};
 
@@ -61,6 +62,8 @@ pub struct PostgresStore {
     /// Appends; none while an append is under way, and after one that failed.
     pub(super) appending: tokio::sync::Mutex<Option<PgConnection>>,
     listening: Mutex<Option<JoinHandle<()>>>,
+    /// Set once the tables of the tokens are known to be there.
+    pub(super) has_tokens: OnceCell<()>,
 }
 
 /// Names what was being done when the driver failed.
@@ -134,7 +137,8 @@ pub(super) async fn connect_to_new(address: &str) -> Result<PgConnection> {
         .map_err(failed("connect to the database"))?;
     let exists: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM pg_namespace
-          WHERE nspname IN ('vitaledger', 'vitaledger_vault', 'vitaledger_views'))",
+          WHERE nspname IN ('vitaledger', 'vitaledger_vault', 'vitaledger_views',
+                            'vitaledger_access'))",
     )
     .fetch_one(&mut connection)
     .await
@@ -155,6 +159,7 @@ pub(super) async fn create_tables(all: &mut PgConnection) -> Result<()> {
         ("create the tables of the ledger", LEDGER_SQL),
         ("create the tables of the vault", VAULT_SQL),
         ("create the tables of the views", VIEWS_SQL),
+        ("create the tables of the tokens", ACCESS_SQL),
         ("give the roles their rights", GRANTS_SQL),
     ] {
         all.execute(sql).await.map_err(failed(doing))?;
@@ -266,6 +271,7 @@ impl PostgresStore {
             grown: watch::Sender::new(0),
             appending: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
+            has_tokens: OnceCell::new(),
         })
     }
 

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::placing::{Placing, wrapped_keys};
+use super::sqlite_access;
 use super::sqlite_bundles::{self, bundle};
 use super::sqlite_check::complaints;
 use super::sqlite_master::refuse_retired;
@@ -59,6 +60,7 @@ pub struct SqliteStore {
     pub(super) vault: SqlitePool,
     /// Opened when they are asked for.
     views: OnceCell<SqlitePool>,
+    access: OnceCell<SqlitePool>,
 }
 
 /// Names what was being done when the driver failed.
@@ -195,7 +197,14 @@ impl SqliteStore {
             ledger: readers(ledger_path(folder)),
             vault: readers(vault_path(folder)),
             views: OnceCell::new(),
+            access: OnceCell::new(),
         })
+    }
+
+    /// The pool over the tokens.
+    pub(super) async fn access(&self) -> Result<&SqlitePool> {
+        let open = || sqlite_access::open(&self.folder);
+        self.access.get_or_try_init(open).await
     }
 
     /// The pool over `ledger.db`, for stock repositories that read the `events` view.
@@ -225,8 +234,8 @@ impl Database for SqliteStore {
         };
         store.ledger.close().await;
         store.vault.close().await;
-        if let Some(views) = store.views.get() {
-            views.close().await;
+        for pool in [&store.views, &store.access].into_iter().filter_map(OnceCell::get) {
+            pool.close().await;
         }
         let mut writer = store.writer.into_inner();
         // Failures here lose nothing: a write-ahead log is read at the next opening. Connections
