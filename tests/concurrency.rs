@@ -106,10 +106,13 @@ impl Client {
                 record_id: *record_id,
                 draft: nodes::birth(&self.offices, number, mother),
                 reason: "misread".to_owned(),
+                expected: None,
+                said: None,
             },
             Again::Void(record_id) => Command::Void {
                 record_id: *record_id,
                 reason: "twice".to_owned(),
+                expected: None,
             },
         }
     }

@@ -267,6 +267,7 @@ async fn a_correction_that_was_decided_before_an_erasure_conflicts() {
     let void = Command::Void {
         record_id: id,
         reason: "why".to_owned(),
+        expected: None,
     };
     let answer = app.ledger.execute_one(&app.context(None), void).await;
     let answer: Result<Answer, Refusal> = answer.unwrap();

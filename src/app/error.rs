@@ -9,6 +9,7 @@ use crate::intake::IntakeError;
 use crate::ledger::history::HistoryError;
 use crate::ledger::request::{LedgerError, Refusal};
 use crate::model::cell::CellError;
+use crate::model::id::{OfficeCode, Position};
 use crate::registers::RegisterError;
 use crate::registers::sql::SqlError;
 use crate::registers::views::ViewError;
@@ -83,6 +84,25 @@ pub enum AppError {
     /// The command was used wrongly.
     #[error("{0}")]
     Usage(String),
+    /// What is asked for is not there, or not for whoever asks.
+    #[error("{0}")]
+    Unknown(String),
+    /// An entry that no checkpoint covers yet.
+    #[error(
+        "the entry at {position} is not sealed yet: the newest checkpoint covers {sealed} entries"
+    )]
+    NotSealed {
+        /// The entry.
+        position: Position,
+        /// Entries under the newest checkpoint.
+        sealed: u64,
+    },
+    /// A record of an office that whoever asks does not act for.
+    #[error("{office} is not an office that you report for")]
+    OtherOffice {
+        /// The office.
+        office: OfficeCode,
+    },
     /// The log is not what it must be.
     #[error("integrity failure: {0}")]
     Integrity(String),
@@ -151,6 +171,19 @@ pub fn failed(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -
 }
 
 impl AppError {
+    /// Whether it is about what one caller wants: others of the same batch are not concerned.
+    #[must_use]
+    pub const fn is_of_one_request(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_)
+                | Self::Cell(_)
+                | Self::Usage(_)
+                | Self::Unknown(_)
+                | Self::OtherOffice { .. }
+        )
+    }
+
     /// The exit code.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -160,6 +193,8 @@ impl AppError {
             Self::Simulate(SimulateError::Write { .. }) => exit::UNEXPECTED,
             Self::Simulate(_)
             | Self::Usage(_)
+            | Self::Unknown(_)
+            | Self::NotSealed { .. }
             | Self::Cell(_)
             | Self::Refused(_)
             | Self::Report(ReportError::UnknownOffice(_))
@@ -174,6 +209,7 @@ impl AppError {
             Self::Seal(SealError::KeyMissing { .. } | SealError::Ring(RingError::Key { .. })) => {
                 exit::USAGE
             }
+            Self::OtherOffice { .. } => exit::NOT_PERMITTED,
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::Findings(_) => exit::FINDINGS,

@@ -25,10 +25,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand_core::OsRng;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::AppError;
 use super::error::failed;
+use super::shelf::Shelf;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
 use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
@@ -50,6 +52,7 @@ use crate::seal::keys::{SigningKey, VerifierKey};
 use crate::seal::ring::{FIRST, KeyRing};
 use crate::seal::sealer::{SealError, Sealer};
 use crate::seal::state::{SignedState, StateFile};
+use crate::store::access::Tokens;
 use crate::store::location::Location;
 use crate::store::{Database, Store, StoreError, Vault};
 
@@ -75,7 +78,7 @@ pub struct App {
     /// The ledger.
     pub ledger: Arc<Ledger>,
     /// Signs checkpoints.
-    pub sealer: Sealer,
+    pub sealer: Arc<Sealer>,
     /// What was signed last.
     pub state: StateFile,
     /// The origin of the log.
@@ -87,7 +90,10 @@ pub struct App {
     /// The acting person or system.
     pub actor: String,
     /// Whether the log has erasures that are applied only once they are sealed.
-    pub(super) erasures_wait: AtomicBool,
+    pub(super) erasures_wait: Arc<AtomicBool>,
+    /// Told that something was appended, where somebody else seals it.
+    later: Option<Arc<Notify>>,
+    pub(super) shelf: Arc<Shelf>,
     store: Arc<dyn Database>,
 }
 
@@ -280,13 +286,15 @@ impl App {
         Ok(Self {
             folder: folder.to_owned(),
             ledger: Arc::new(ledger),
-            sealer,
+            sealer: Arc::new(sealer),
             state,
             origin,
             verifier_keys: Vec::new(),
             named_keys: Vec::new(),
             actor: "operator".to_owned(),
-            erasures_wait: AtomicBool::new(false),
+            erasures_wait: Arc::default(),
+            later: None,
+            shelf: Arc::default(),
             store,
         })
     }
@@ -327,13 +335,52 @@ impl App {
         }
     }
 
+    /// The same ledger for somebody else who acts on it. What is appended is not sealed at once:
+    /// `later` is told, and whoever waits for that seals what many have appended
+    /// ([`Self::seal_now`]).
+    #[must_use]
+    pub fn acting(&self, actor: String, later: Arc<Notify>) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            ledger: self.ledger.clone(),
+            sealer: self.sealer.clone(),
+            state: self.state.clone(),
+            origin: self.origin.clone(),
+            verifier_keys: self.verifier_keys.clone(),
+            named_keys: self.named_keys.clone(),
+            actor,
+            erasures_wait: self.erasures_wait.clone(),
+            later: Some(later),
+            shelf: self.shelf.clone(),
+            store: self.store.clone(),
+        }
+    }
+
+    /// The tokens of the network interface, as the port.
+    #[must_use]
+    pub fn tokens(&self) -> Arc<dyn Tokens> {
+        self.store.clone()
+    }
+
+    /// Seals what was appended, or tells whoever does.
+    ///
+    /// # Errors
+    /// See [`Self::seal_now`].
+    pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
+        if let Some(later) = &self.later {
+            later.notify_one();
+            return Ok(None);
+        }
+        self.seal_now().await
+    }
+
     /// Seals what was appended, applies erasures that waited for it, and destroys keys of
     /// statistical years whose time has passed, and signing keys that were retired. A node that
     /// lacks a key seals nothing: another one does.
     ///
     /// # Errors
     /// When the log is not what was signed before, or the store fails.
-    pub async fn seal(&self) -> Result<Option<Checkpoint>, AppError> {
+    pub async fn seal_now(&self) -> Result<Option<Checkpoint>, AppError> {
         let sealed = match self.seal_or_wait().await {
             Err(AppError::Seal(error @ SealError::KeyMissing { .. })) => {
                 tracing::warn!(%error, "what was appended is not sealed here");

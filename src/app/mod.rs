@@ -30,9 +30,11 @@ pub mod restore;
 mod return_file;
 pub mod return_status;
 pub mod returns;
+pub mod shelf;
 pub mod signing;
 pub mod sql;
 pub mod successor;
+pub mod tokens;
 pub mod witnesses;
 
 pub use error::AppError;

@@ -87,7 +87,7 @@ impl App {
         let entry = store
             .entry(position)
             .await?
-            .ok_or_else(|| AppError::Usage(format!("there is no entry at position {position}")))?;
+            .ok_or_else(|| AppError::Unknown(format!("there is no entry at position {position}")))?;
         let keys = self.named_now().await?;
         let note = self.published_note().await?;
         let mut prover = Prover::over(store.as_ref(), &keys, note).await?;
@@ -102,7 +102,7 @@ impl App {
     async fn history_named(&self, name: &str) -> Result<RecordHistory, AppError> {
         let id = self.record_named(name)?;
         let history = self.ledger.history(id).await?;
-        history.ok_or_else(|| AppError::Usage(format!("there is no record {id}")))
+        history.ok_or_else(|| AppError::Unknown(format!("there is no record {id}")))
     }
 
     /// Makes the evidence of a record, with these sealed fields opened in every entry that sets
@@ -221,10 +221,8 @@ fn own_policy_at(roster: &Roster, size: u64) -> Vec<u8> {
 async fn prove(prover: &mut Prover<'_>, entry: &StoredEntry) -> Result<TlogProof, AppError> {
     let sealed = prover.checkpoint().size();
     if entry.position >= sealed {
-        return Err(AppError::Usage(format!(
-            "the entry at {} is not sealed yet: the newest checkpoint covers {sealed} entries",
-            entry.position
-        )));
+        let position = entry.position;
+        return Err(AppError::NotSealed { position, sealed });
     }
     Ok(prover.prove(entry).await?)
 }

@@ -1,17 +1,20 @@
-//! One record at a time: record, correct, void.
+//! Changes of records, one or several together: record, correct, void.
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{App, AppError};
-use crate::ledger::request::{Answer, Command, Request};
+use crate::ledger::history::RecordHistory;
+use crate::ledger::request::{Answer, Command, LedgerError, Refusal, Request};
 use crate::model::cell::CellError;
 use crate::model::cell::CellReason;
 use crate::model::id::OfficeCode;
-use crate::model::office::OfficeFields;
+use crate::model::office::{OfficeDirectory, OfficeFields};
 use crate::model::record::{Draft, cells_of};
 use crate::model::schema::RecordKind;
+use crate::model::slot::Slot;
 
 /// Values by English or Chinese column name.
 pub type Values = BTreeMap<String, String>;
@@ -42,14 +45,55 @@ pub(super) fn place(
     Ok(())
 }
 
-impl App {
-    async fn draft(&self, kind: RecordKind, cells: &[String]) -> Result<Box<Draft>, AppError> {
-        let head = self.ledger.store.head().await?;
-        let offices = self.offices(head.size).await?;
-        let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-        Ok(Box::new(Draft::read(kind, &cells, &offices)?))
-    }
+/// What is to be done with one record.
+#[derive(Clone)]
+pub enum Change {
+    /// Record what an office reports.
+    Record {
+        /// The kind of record.
+        kind: RecordKind,
+        /// By column.
+        values: Values,
+    },
+    /// Correct named values; an empty one clears the field.
+    Correct {
+        /// The kind of record.
+        kind: RecordKind,
+        /// Which record.
+        record_id: Uuid,
+        /// By column.
+        values: Values,
+        /// Why; sealed.
+        reason: String,
+        /// The version that the caller knows; any when not given.
+        expected: Option<u64>,
+    },
+    /// Withdraw it.
+    Void {
+        /// The kind of record.
+        kind: RecordKind,
+        /// Which record.
+        record_id: Uuid,
+        /// Why; sealed.
+        reason: String,
+        /// The version that the caller knows; any when not given.
+        expected: Option<u64>,
+    },
+}
 
+/// A change that somebody asks for.
+#[derive(Clone)]
+pub struct Asked {
+    /// What.
+    pub change: Change,
+    /// The same key with the same change gets the first receipt again.
+    pub idempotency_key: Option<String>,
+}
+
+/// How often a correction is made again from a record that others changed meanwhile.
+const ATTEMPTS: u32 = 8;
+
+impl App {
     /// Records one record from named values, and seals.
     ///
     /// # Errors
@@ -60,14 +104,9 @@ impl App {
         values: &Values,
         idempotency_key: Option<String>,
     ) -> Result<Answer, AppError> {
-        let mut cells = vec![String::new(); kind.columns().len()];
-        place(kind, &mut cells, values)?;
-        let draft = self.draft(kind, &cells).await?;
-        self.answer(Request {
-            command: Command::Record(draft),
-            idempotency_key,
-        })
-        .await
+        let values = values.clone();
+        self.apply_one(Change::Record { kind, values }, idempotency_key)
+            .await
     }
 
     /// Registers an office, or changes what is known of it, and seals.
@@ -75,7 +114,11 @@ impl App {
     /// # Errors
     /// When the ledger refuses or the store fails.
     pub async fn record_office(&self, office: OfficeFields) -> Result<Answer, AppError> {
-        self.answer(Command::Office(office).into()).await
+        let request = Request::from(Command::Office(office));
+        let context = self.context(None);
+        let answer = self.ledger.execute_one(&context, request).await??;
+        self.seal().await?;
+        Ok(answer)
     }
 
     /// Corrects named values of a record, and seals. An empty value clears the field.
@@ -90,34 +133,14 @@ impl App {
         reason: &str,
         idempotency_key: Option<String>,
     ) -> Result<Answer, AppError> {
-        let history = self
-            .ledger
-            .history(record_id)
-            .await?
-            .filter(|history| history.kind == kind)
-            .ok_or_else(|| AppError::Usage(format!("there is no {kind} {record_id}")))?;
-        if let Some(erasure) = history.erased_by {
-            return Err(crate::ledger::request::Refusal::Erased(erasure).into());
-        }
-        let fields = history
-            .fields()
-            .ok_or_else(|| AppError::Integrity(format!("{record_id} has no state")))?;
-        let mut cells = cells_of(kind, fields, |slot| {
-            history.value(slot).map(|text| text.to_string())
-        });
-        place(kind, &mut cells, values)?;
-        let draft = self.draft(kind, &cells).await?;
-        let reason = sealed_text("reason", reason)?;
-        let command = Command::Correct {
+        let change = Change::Correct {
+            kind,
             record_id,
-            draft,
-            reason,
+            values: values.clone(),
+            reason: reason.to_owned(),
+            expected: None,
         };
-        self.answer(Request {
-            command,
-            idempotency_key,
-        })
-        .await
+        self.apply_one(change, idempotency_key).await
     }
 
     /// Withdraws a record, and seals.
@@ -131,28 +154,147 @@ impl App {
         reason: &str,
         idempotency_key: Option<String>,
     ) -> Result<Answer, AppError> {
-        let known = self.ledger.history(record_id).await?;
-        if known.is_none_or(|history| history.kind != kind) {
-            return Err(AppError::Usage(format!("there is no {kind} {record_id}")));
-        }
-        let command = Command::Void {
+        let change = Change::Void {
+            kind,
             record_id,
-            reason: sealed_text("reason", reason)?,
+            reason: reason.to_owned(),
+            expected: None,
         };
-        self.answer(Request {
-            command,
-            idempotency_key,
-        })
-        .await
+        self.apply_one(change, idempotency_key).await
     }
 
-    async fn answer(&self, request: Request) -> Result<Answer, AppError> {
-        let answer = self
-            .ledger
-            .execute_one(&self.context(None), request)
-            .await??;
+    async fn apply_one(
+        &self,
+        change: Change,
+        idempotency_key: Option<String>,
+    ) -> Result<Answer, AppError> {
+        let asked = Asked {
+            change,
+            idempotency_key,
+        };
+        let mut answers = self.apply(&[asked], None).await?;
+        let none = || LedgerError::CutOff("no answer".to_owned());
+        answers.pop().ok_or_else(none)?
+    }
+
+    /// Applies changes together, and seals: each is answered on its own, in their order. With
+    /// `within`, only records of that office and those below it can be recorded or changed, and
+    /// others are as if they were not there.
+    ///
+    /// # Errors
+    /// When the store fails; nothing was acknowledged then.
+    pub async fn apply(
+        &self,
+        asked: &[Asked],
+        within: Option<OfficeCode>,
+    ) -> Result<Vec<Result<Answer, AppError>>, AppError> {
+        let offices = self.offices_now().await?;
+        let reach = Reach {
+            offices: &offices,
+            within,
+        };
+        let mut answers: Vec<Option<Result<Answer, AppError>>> = Vec::new();
+        answers.resize_with(asked.len(), || None);
+        let mut open: Vec<usize> = (0..asked.len()).collect();
+        for attempt in 1..=ATTEMPTS {
+            let (mut requests, mut waiting) = (Vec::new(), Vec::new());
+            for index in open {
+                match self.request(&asked[index], &reach).await {
+                    Ok(request) => {
+                        requests.push(request);
+                        waiting.push(index);
+                    }
+                    Err(error) if error.is_of_one_request() => answers[index] = Some(Err(error)),
+                    Err(error) => return Err(error),
+                }
+            }
+            let answered = self.ledger.execute(&self.context(None), requests).await?;
+            open = Vec::new();
+            for (index, answer) in waiting.into_iter().zip(answered) {
+                let again = !asked[index].change.expects() && attempt < ATTEMPTS;
+                match answer {
+                    // Others changed it between the reading and the writing.
+                    Err(Refusal::Changed { .. }) if again => open.push(index),
+                    answer => answers[index] = Some(answer.map_err(AppError::from)),
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
         self.seal().await?;
-        Ok(answer)
+        let unanswered = || Err(Refusal::Contended { attempts: ATTEMPTS }.into());
+        Ok(answers
+            .into_iter()
+            .map(|answer| answer.unwrap_or_else(unanswered))
+            .collect())
+    }
+
+    /// The ledger's request for what was asked.
+    async fn request(&self, asked: &Asked, reach: &Reach<'_>) -> Result<Request, AppError> {
+        let command = match &asked.change {
+            Change::Record { kind, values } => {
+                let mut cells = vec![String::new(); kind.columns().len()];
+                place(*kind, &mut cells, values)?;
+                Command::Record(reach.draft(*kind, &cells)?)
+            }
+            Change::Correct {
+                kind,
+                record_id,
+                values,
+                reason,
+                expected,
+            } => {
+                let history = self.changeable(*kind, *record_id, reach).await?;
+                if let Some(erasure) = history.erased_by {
+                    return Err(Refusal::Erased(erasure).into());
+                }
+                let fields = history
+                    .fields()
+                    .ok_or_else(|| AppError::Integrity(format!("{record_id} has no state")))?;
+                let mut cells = cells_of(*kind, fields, |slot| {
+                    history.value(slot).map(|text| text.to_string())
+                });
+                place(*kind, &mut cells, values)?;
+                Command::Correct {
+                    record_id: *record_id,
+                    draft: reach.draft(*kind, &cells)?,
+                    reason: sealed_text("reason", reason)?,
+                    expected: expected.or(Some(history.version())),
+                    said: Some(said(values)),
+                }
+            }
+            Change::Void {
+                kind,
+                record_id,
+                reason,
+                expected,
+            } => {
+                self.changeable(*kind, *record_id, reach).await?;
+                Command::Void {
+                    record_id: *record_id,
+                    reason: sealed_text("reason", reason)?,
+                    expected: *expected,
+                }
+            }
+        };
+        Ok(Request {
+            command,
+            idempotency_key: asked.idempotency_key.clone(),
+        })
+    }
+
+    /// The record of that kind, if it is within reach.
+    async fn changeable(
+        &self,
+        kind: RecordKind,
+        record_id: Uuid,
+        reach: &Reach<'_>,
+    ) -> Result<RecordHistory, AppError> {
+        let history = self.ledger.history(record_id).await?;
+        history
+            .filter(|history| history.kind == kind && reach.has(history))
+            .ok_or_else(|| AppError::Unknown(format!("there is no {kind} {record_id}")))
     }
 
     /// The record that is meant: its id, or `kind/source/source_record_id`.
@@ -176,6 +318,66 @@ impl App {
             )),
         }
     }
+}
+
+impl Change {
+    /// Whether it is for one version of a record only.
+    const fn expects(&self) -> bool {
+        match self {
+            Self::Record { .. } => false,
+            Self::Correct { expected, .. } | Self::Void { expected, .. } => expected.is_some(),
+        }
+    }
+}
+
+/// The offices, and those of them that may be acted for.
+struct Reach<'a> {
+    offices: &'a OfficeDirectory,
+    within: Option<OfficeCode>,
+}
+
+impl Reach<'_> {
+    fn is_allowed(&self, office: OfficeCode) -> bool {
+        self.within
+            .is_none_or(|top| self.offices.is_within(office, top))
+    }
+
+    fn has(&self, history: &RecordHistory) -> bool {
+        office_of_record(history).map_or(self.within.is_none(), |office| self.is_allowed(office))
+    }
+
+    fn draft(&self, kind: RecordKind, cells: &[String]) -> Result<Box<Draft>, AppError> {
+        let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+        let draft = Draft::read(kind, &cells, self.offices)?;
+        if self.is_allowed(draft.office) {
+            return Ok(Box::new(draft));
+        }
+        let office = draft.office;
+        Err(AppError::OtherOffice { office })
+    }
+}
+
+/// The office that reported a record; of a pregnancy loss it is sealed, and read here only to
+/// decide who may see the record. Of one that was erased, what is public is left: its township.
+#[must_use]
+pub fn office_of_record(history: &RecordHistory) -> Option<OfficeCode> {
+    let public = |name| history.fields()?.get(name).map(|value| value.to_string());
+    let sealed = || {
+        let value = history.value(Slot::of_name("office")?)?;
+        Some(value.to_string())
+    };
+    let office = public("office").or_else(sealed).or_else(|| public("township"));
+    OfficeCode::parse(&office?)
+}
+
+/// A digest of named values, by which the same request is known again.
+fn said(values: &Values) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for text in values.iter().flat_map(|(name, value)| [name, value]) {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().into()
 }
 
 /// A reason or purpose that can be sealed: it says something, and is no longer than a cell.

@@ -298,6 +298,8 @@ impl App {
             record_id: known.record_id,
             draft: Box::new(read(&cells)?),
             reason: reason.to_owned(),
+            expected: None,
+            said: None,
         });
         Ok(Planned { line, command })
     }

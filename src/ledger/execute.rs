@@ -267,13 +267,20 @@ impl Ledger {
                 record_id,
                 draft,
                 reason,
+                expected,
+                ..
             } => {
                 self.prepare_years(std::iter::once(draft.as_ref())).await?;
-                self.correct(context, *record_id, draft, reason, idempotency)
-                    .await
+                let change = (*record_id, *expected, reason.as_str());
+                self.correct(context, change, draft, idempotency).await
             }
-            Command::Void { record_id, reason } => {
-                self.void(context, *record_id, reason, idempotency).await
+            Command::Void {
+                record_id,
+                reason,
+                expected,
+            } => {
+                let change = (*record_id, *expected, reason.as_str());
+                self.void(context, change, idempotency).await
             }
             Command::Office(office) => {
                 let stream = self.keys.stream_id("office", office.code.as_str());

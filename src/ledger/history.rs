@@ -279,6 +279,12 @@ impl RecordHistory {
             .find_map(|life| life.event.fields.as_ref())
     }
 
+    /// Its version now: the number of its events.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.events.len() as u64
+    }
+
     /// Whether it was withdrawn.
     #[must_use]
     pub fn voided(&self) -> bool {

@@ -33,6 +33,9 @@ pub const AS_OF: &str = "as_of";
 /// In [`VaultRow::flags`]: a woman's token was made.
 pub const FLAG_WOMAN_TOKEN: i64 = 1;
 
+/// Which record is changed, at which version if that matters, and why.
+type Change<'a> = (Uuid, Option<u64>, &'a str);
+
 impl Ledger {
     pub(super) fn metadata(context: &Context, idempotency: Option<Idempotency>) -> Metadata {
         let mut metadata = BTreeMap::new();
@@ -204,17 +207,14 @@ impl Ledger {
     pub(super) async fn correct(
         &self,
         context: &Context,
-        record_id: Uuid,
+        (record_id, expected, reason): Change<'_>,
         draft: &Draft,
-        reason: &str,
         idempotency: Option<Idempotency>,
     ) -> Result<Decided, LedgerError> {
-        let Some(history) = self.history(record_id).await? else {
-            return Ok(Err(RecordError::NotRecorded.into()));
+        let history = match self.changeable(record_id, expected).await? {
+            Ok(history) => history,
+            Err(refusal) => return Ok(Err(refusal)),
         };
-        if let Some(erasure) = history.erased_by {
-            return Ok(Err(Refusal::Erased(erasure)));
-        }
         if self.record_id(draft) != record_id {
             return Ok(Err(Refusal::OtherRecord));
         }
@@ -247,18 +247,34 @@ impl Ledger {
     pub(super) async fn void(
         &self,
         context: &Context,
-        record_id: Uuid,
-        reason: &str,
+        (record_id, expected, reason): Change<'_>,
         idempotency: Option<Idempotency>,
     ) -> Result<Decided, LedgerError> {
+        let history = match self.changeable(record_id, expected).await? {
+            Ok(history) => history,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let values = [(Slot::REASON, Some(reason))];
+        Ok(self.change(context, &history, None, &values, idempotency, |_| None))
+    }
+
+    /// The record as it is, if it can be changed and is at the version that is expected.
+    async fn changeable(
+        &self,
+        record_id: Uuid,
+        expected: Option<u64>,
+    ) -> Result<Result<RecordHistory, Refusal>, LedgerError> {
         let Some(history) = self.history(record_id).await? else {
             return Ok(Err(RecordError::NotRecorded.into()));
         };
         if let Some(erasure) = history.erased_by {
             return Ok(Err(Refusal::Erased(erasure)));
         }
-        let values = [(Slot::REASON, Some(reason))];
-        Ok(self.change(context, &history, None, &values, idempotency, |_| None))
+        let current = history.events.len() as u64;
+        Ok(match expected {
+            Some(expected) if expected != current => Err(Refusal::Changed { expected, current }),
+            _ => Ok(history),
+        })
     }
 
     /// Seals what changes of a record and writes the entry: a correction when there is a draft.

@@ -61,6 +61,11 @@ pub enum Command {
         draft: Box<Draft>,
         /// Why.
         reason: String,
+        /// The version that the change was made from; refused when there is a newer one.
+        expected: Option<u64>,
+        /// A digest of what the caller said, where the draft was made of that and of the record as
+        /// it was: said again, it is the same request, whatever became of the record meanwhile.
+        said: Option<[u8; 32]>,
     },
     /// Withdraw a record; `reason` is sealed.
     Void {
@@ -68,6 +73,8 @@ pub enum Command {
         record_id: Uuid,
         /// Why.
         reason: String,
+        /// The version that is withdrawn; refused when there is a newer one.
+        expected: Option<u64>,
     },
     /// Register an office, or change what is known of it.
     Office(OfficeFields),
@@ -86,13 +93,17 @@ impl Command {
                 record_id,
                 draft,
                 reason,
+                said,
+                ..
             } => {
                 hash.update(b"correct");
                 hash.update(record_id.as_bytes());
-                hash.update(draft.content_hash());
+                hash.update(said.unwrap_or_else(|| draft.content_hash()));
                 hash.update(reason.as_bytes());
             }
-            Self::Void { record_id, reason } => {
+            Self::Void {
+                record_id, reason, ..
+            } => {
                 hash.update(b"void");
                 hash.update(record_id.as_bytes());
                 hash.update(reason.as_bytes());
@@ -212,6 +223,14 @@ pub enum Refusal {
         "the content of this record was erased by the entry at position {0}; it cannot be changed"
     )]
     Erased(Position),
+    /// The record has another version than the one that the change was made from.
+    #[error("the record is at version {current}, not {expected}; read it again and decide anew")]
+    Changed {
+        /// What the caller knew.
+        expected: u64,
+        /// What there is.
+        current: u64,
+    },
     /// The stream changed again and again while this was decided.
     #[error("the record was changed by others {attempts} times while this was decided; try again")]
     Contended {

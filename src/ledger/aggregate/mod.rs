@@ -5,6 +5,7 @@
 //! and what to do. What must stay true: nothing here does I/O or reads a clock, and an event's
 //! fields stand in alphabetical order, since their serialised form is hashed.
 
+pub mod access;
 pub mod disclosure;
 pub mod erasure;
 pub mod finding;

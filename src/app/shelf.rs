@@ -1,0 +1,94 @@
+//! What a process that answers many keeps open between answers: registers, offices.
+//!
+//! What comes in: the log as it grows. What goes out: the same registers and offices for all who
+//! read, caught up with the log. What may fail: the store. What must stay true: everything here is
+//! derived and brought up to the head before it is handed out.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
+use super::{App, AppError};
+use crate::ledger::aggregate::office::OfficeEvent;
+use crate::model::entry::Entry;
+use crate::model::id::Position;
+use crate::model::office::OfficeDirectory;
+use crate::registers::Registers;
+
+/// Kept open between answers.
+#[derive(Default)]
+pub struct Shelf {
+    registers: Arc<RwLock<Option<Registers>>>,
+    offices: tokio::sync::Mutex<Known>,
+}
+
+/// The offices as far as they were read.
+#[derive(Default)]
+struct Known {
+    /// The first position that was not looked at.
+    next: Position,
+    directory: Arc<OfficeDirectory>,
+}
+
+/// The registers, caught up; others read them at the same time.
+pub type SharedRegisters = OwnedRwLockReadGuard<Option<Registers>, Registers>;
+
+impl App {
+    /// The offices as they are now. Entries that were read once are not read again.
+    ///
+    /// # Errors
+    /// When the store fails or an entry does not read.
+    pub async fn offices_now(&self) -> Result<Arc<OfficeDirectory>, AppError> {
+        let mut known = self.shelf.offices.lock().await;
+        let store = self.store();
+        let newer = store
+            .entries_of_type_from("office", known.next, u64::MAX)
+            .await?;
+        if newer.is_empty() {
+            return Ok(known.directory.clone());
+        }
+        let mut directory = known.directory.as_ref().clone();
+        for stored in &newer {
+            let position = stored.position;
+            let event: OfficeEvent = Entry::parse(&stored.bytes)
+                .and_then(|entry| serde_json::from_str(entry.payload.get()))
+                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+            directory.insert(event.office().clone());
+            known.next = position + 1;
+        }
+        known.directory = Arc::new(directory);
+        Ok(known.directory.clone())
+    }
+
+    /// The registers with at least so many entries, kept open for the next who asks.
+    ///
+    /// # Errors
+    /// When the store fails or an entry does not read.
+    pub async fn shared_registers(&self, size: u64) -> Result<SharedRegisters, AppError> {
+        let behind = || AppError::Integrity("the registers do not catch up".to_owned());
+        let shared = self.shelf.registers.clone();
+        let known = shared.clone().read_owned().await;
+        let is_caught_up = |known: &Option<Registers>| {
+            known.as_ref().is_some_and(|registers| registers.size() >= size)
+        };
+        if !is_caught_up(&known) {
+            drop(known);
+            let mut known = shared.clone().write_owned().await;
+            if !is_caught_up(&known) {
+                // What is being caught up and fails half-way is opened anew.
+                let mut registers = match known.take() {
+                    Some(registers) => registers,
+                    None => {
+                        let folder = self.folder.join("registers");
+                        Registers::open(folder, self.ledger.id, self.store())?
+                    }
+                };
+                registers.catch_up().await?;
+                *known = Some(registers);
+            }
+            let known = known.downgrade();
+            return OwnedRwLockReadGuard::try_map(known, Option::as_ref).map_err(|_| behind());
+        }
+        OwnedRwLockReadGuard::try_map(known, Option::as_ref).map_err(|_| behind())
+    }
+}
