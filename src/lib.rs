@@ -34,7 +34,7 @@
 //! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |
-//! | [`http`] | [`http::witness`]: a witness that others ask |
+//! | [`http`] | [`http::server`], then [`http::service`] and [`http::authority`]; what there is: [`http::api`]; [`http::witness`]: a witness that others ask |
 //! | [`simulate`] | [`simulate::write`]: deliveries of invented persons, with the truth |
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 

@@ -164,6 +164,7 @@ fn no_write_ahead_log_holds_a_personal_value() {
             strict: false,
             rejects_folder: folder.path().to_owned(),
             batch_rows: vitaledger::intake::BATCH_ROWS,
+            within: None,
         };
         app.import(&[delivery], &options, None, |_| ())
             .await

@@ -156,6 +156,7 @@ fn options(folder: &Path) -> ImportOptions {
         strict: false,
         rejects_folder: folder.to_owned(),
         batch_rows: vitaledger::intake::BATCH_ROWS,
+        within: None,
     }
 }
 

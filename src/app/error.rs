@@ -87,6 +87,9 @@ pub enum AppError {
     /// What is asked for is not there, or not for whoever asks.
     #[error("{0}")]
     Unknown(String),
+    /// What is asked for is there, but not for whoever asks, who is told that it is not.
+    #[error("{0}")]
+    Hidden(String),
     /// An entry that no checkpoint covers yet.
     #[error(
         "the entry at {position} is not sealed yet: the newest checkpoint covers {sealed} entries"
@@ -180,6 +183,7 @@ impl AppError {
                 | Self::Cell(_)
                 | Self::Usage(_)
                 | Self::Unknown(_)
+                | Self::Hidden(_)
                 | Self::OtherOffice { .. }
         )
     }
@@ -209,7 +213,7 @@ impl AppError {
             Self::Seal(SealError::KeyMissing { .. } | SealError::Ring(RingError::Key { .. })) => {
                 exit::USAGE
             }
-            Self::OtherOffice { .. } => exit::NOT_PERMITTED,
+            Self::OtherOffice { .. } | Self::Hidden(_) => exit::NOT_PERMITTED,
             Self::SelfTrusted(_) => exit::SELF_TRUSTED,
             Self::Export(error) => export_code(error),
             Self::Findings(_) => exit::FINDINGS,

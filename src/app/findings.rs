@@ -188,6 +188,24 @@ impl App {
         Ok(lines)
     }
 
+    /// One finding, wherever it stands; nothing when there is none of that id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn finding(&self, id: Uuid) -> Result<Option<FindingLine>, AppError> {
+        let Some(case) = self.views().await?.case(id).await? else {
+            return Ok(None);
+        };
+        let Some(raised) = &case.raised else {
+            return Ok(None);
+        };
+        let size = self.store().head().await?.size;
+        let today = self.moment(size).await?.recorded_at.map(Timestamp::date);
+        let state = state_word(&case, today);
+        let details = self.details().await?.remove(&case.id);
+        Ok(Some(line(&case, raised, state, details)))
+    }
+
     /// Names the records of findings by the numbers that their sources gave them. That these were
     /// shown is an entry of its own.
     ///

@@ -30,8 +30,8 @@ use uuid::Uuid;
 
 use super::AppError;
 use super::error::failed;
-use super::shelf::Shelf;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
+use super::shelf::Shelf;
 use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::aggregate::office::OfficeEvent;

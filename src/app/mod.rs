@@ -18,6 +18,7 @@ pub mod home;
 pub mod importing;
 pub mod keys;
 pub mod late;
+pub mod log_files;
 pub mod opening;
 mod overrides;
 pub mod periods;
@@ -34,6 +35,7 @@ pub mod shelf;
 pub mod signing;
 pub mod sql;
 pub mod successor;
+pub mod timeline;
 pub mod tokens;
 pub mod witnesses;
 

@@ -84,10 +84,9 @@ impl App {
         };
         let position = positions.last().copied().unwrap_or_default();
         let store = self.store();
-        let entry = store
-            .entry(position)
-            .await?
-            .ok_or_else(|| AppError::Unknown(format!("there is no entry at position {position}")))?;
+        let entry = store.entry(position).await?.ok_or_else(|| {
+            AppError::Unknown(format!("there is no entry at position {position}"))
+        })?;
         let keys = self.named_now().await?;
         let note = self.published_note().await?;
         let mut prover = Prover::over(store.as_ref(), &keys, note).await?;

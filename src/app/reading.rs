@@ -136,6 +136,14 @@ impl App {
         Ok(snapshot)
     }
 
+    /// The history of a record up to a number of entries, opened; nothing when there was none.
+    ///
+    /// # Errors
+    /// When the store fails or a sealed field does not open.
+    pub async fn history_at(&self, id: Uuid, size: u64) -> Result<Option<RecordHistory>, AppError> {
+        Ok(self.histories(&[id], size).await?.pop())
+    }
+
     /// The histories of records up to a number of entries, opened.
     pub(super) async fn histories(
         &self,

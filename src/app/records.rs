@@ -291,10 +291,16 @@ impl App {
         record_id: Uuid,
         reach: &Reach<'_>,
     ) -> Result<RecordHistory, AppError> {
+        let none = || format!("there is no {kind} {record_id}");
         let history = self.ledger.history(record_id).await?;
-        history
-            .filter(|history| history.kind == kind && reach.has(history))
-            .ok_or_else(|| AppError::Unknown(format!("there is no {kind} {record_id}")))
+        let history = history
+            .filter(|history| history.kind == kind)
+            .ok_or_else(|| AppError::Unknown(none()))?;
+        if reach.has(&history) {
+            Ok(history)
+        } else {
+            Err(AppError::Hidden(none()))
+        }
     }
 
     /// The record that is meant: its id, or `kind/source/source_record_id`.
@@ -366,7 +372,9 @@ pub fn office_of_record(history: &RecordHistory) -> Option<OfficeCode> {
         let value = history.value(Slot::of_name("office")?)?;
         Some(value.to_string())
     };
-    let office = public("office").or_else(sealed).or_else(|| public("township"));
+    let office = public("office")
+        .or_else(sealed)
+        .or_else(|| public("township"));
     OfficeCode::parse(&office?)
 }
 

@@ -69,7 +69,9 @@ impl App {
         let shared = self.shelf.registers.clone();
         let known = shared.clone().read_owned().await;
         let is_caught_up = |known: &Option<Registers>| {
-            known.as_ref().is_some_and(|registers| registers.size() >= size)
+            known
+                .as_ref()
+                .is_some_and(|registers| registers.size() >= size)
         };
         if !is_caught_up(&known) {
             drop(known);

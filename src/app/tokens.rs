@@ -242,7 +242,13 @@ mod tests {
         let secret = format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode([7; 32]));
         let hash: [u8; 32] = Sha256::digest([7; 32]).into();
         assert_eq!(hash_of(&secret), Some(hash));
-        for text in ["", "vitaledger_", "vitaledger_AAAA", &secret[1..], &format!("{secret}=")] {
+        for text in [
+            "",
+            "vitaledger_",
+            "vitaledger_AAAA",
+            &secret[1..],
+            &format!("{secret}="),
+        ] {
             assert_eq!(hash_of(text), None, "{text}");
         }
     }

@@ -250,6 +250,20 @@ pub enum Command {
         #[command(subcommand)]
         keys: Keys,
     },
+    /// Tokens of the network interface: make, list, revoke.
+    #[command(
+        after_help = "Examples:\n  vitaledger token create --role registrar --office 990101100001 --expires 2027-12-31\n  vitaledger token list\n  vitaledger token revoke 018f...\n\nA token works for its office and those below it. Its secret is shown once and kept nowhere;\nthat it was made or revoked, and what was refused to it, is on the ledger."
+    )]
+    Token {
+        /// What to do.
+        #[command(subcommand)]
+        token: super::token::TokenCommand,
+    },
+    /// Serve the ledger to other systems over HTTP, until SIGTERM or SIGINT.
+    #[command(
+        after_help = "Examples:\n  vitaledger serve\n  vitaledger --store postgres://ledger@db/ledger serve --listen 0.0.0.0:8443 \\\n      --tls-cert server.pem --tls-key server.key\n\nThe description of the interface is at /v1, the checkpoint at /checkpoint, health at\n/health/ready, metrics at /metrics. Several servers may share one PostgreSQL database."
+    )]
+    Serve(super::serve::Serve),
     /// Be a witness (C2SP tlog-witness) of the logs of others: cosign what extends what was seen.
     #[command(
         after_help = "Examples:\n  vitaledger witness init --state ./witness --name witness.example.org/county\n  vitaledger witness serve --state ./witness --listen 127.0.0.1:8081 --key ./log.vkey"

@@ -82,6 +82,7 @@ pub async fn run(args: &Demo, output: &Output) -> Result<(), AppError> {
         strict: false,
         rejects_folder: folder.clone(),
         batch_rows: crate::intake::BATCH_ROWS,
+        within: None,
     };
     let imported = importing::import(&app, &[delivery], &import, None, output).await?;
     importing::outcome(&imported)?;

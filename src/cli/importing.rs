@@ -26,6 +26,7 @@ pub async fn run(app: App, args: &Import, output: &Output) -> Result<(), AppErro
         strict: args.strict,
         rejects_folder: args.rejects.clone(),
         batch_rows: args.batch_rows,
+        within: None,
     };
     let summary = import(
         &app,

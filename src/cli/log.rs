@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use cqrs_es::Aggregate;
-
 use super::args::Log;
 use super::output::Output;
 use crate::app::late::AfterClose;
+use crate::app::log_files::office_of_entry;
 use crate::app::{App, AppError};
-use crate::ledger::aggregate::office::{Office, OfficeEvent};
 use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
@@ -30,19 +28,10 @@ impl Filter<'_> {
     fn takes(&self, entry: &Entry<'_>) -> bool {
         let kind = self.kind.is_none_or(|kind| entry.aggregate_type == kind);
         let office = self.office.is_none_or(|top| {
-            office_of(entry).is_some_and(|office| self.offices.is_within(office, top))
+            office_of_entry(entry).is_some_and(|office| self.offices.is_within(office, top))
         });
         kind && office
     }
-}
-
-/// The office that an entry concerns: the one that it is metadata of, or is itself about.
-fn office_of(entry: &Entry<'_>) -> Option<OfficeCode> {
-    if entry.aggregate_type != Office::TYPE {
-        return entry.metadata("office").and_then(OfficeCode::parse);
-    }
-    let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
-    Some(event.office().code)
 }
 
 /// Lists entries.
@@ -134,7 +123,7 @@ fn print(
         entry.recorded_at,
         entry.aggregate_type,
         entry.event_type,
-        office_of(&entry).map_or_else(|| "-           ".to_owned(), |code| code.to_string()),
+        office_of_entry(&entry).map_or_else(|| "-           ".to_owned(), |code| code.to_string()),
         entry.aggregate_id
     ));
     Ok(true)

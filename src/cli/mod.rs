@@ -33,8 +33,10 @@ mod registers;
 mod replay;
 mod report;
 mod returns;
+mod serve;
 mod show;
 mod sql;
+mod token;
 mod trust;
 mod verify;
 mod witness;
@@ -64,7 +66,7 @@ pub fn run() -> ExitCode {
         }
     };
     let output = Output::new(&arguments);
-    start_tracing();
+    start_tracing(&arguments);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -84,16 +86,24 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Logs to standard error as `RUST_LOG` asks; nothing by default.
-fn start_tracing() {
+/// Logs to standard error as `RUST_LOG` asks; by default nothing, but what the server does. With
+/// `--json`, an object a line.
+fn start_tracing(arguments: &Arguments) {
+    let default = match arguments.command {
+        Command::Serve(_) => "info",
+        _ => "off",
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("off"));
-    // A second start in one process keeps the first: harmless.
-    let _ = tracing_subscriber::fmt()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+        .with_writer(std::io::stderr);
+    // A second start in one process keeps the first: harmless.
+    let _ = if arguments.json {
+        log.json().flatten_event(true).try_init()
+    } else {
+        log.with_ansi(std::io::stderr().is_terminal()).try_init()
+    };
 }
 
 /// The ledger's folder, or the exported one that is verified.
@@ -164,6 +174,8 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         }
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
+        Command::Token { token } => token::run(append().await?, &token, output).await,
+        Command::Serve(args) => serve::run(append().await?, &args, output).await,
         Command::Witness { witness } => witness::run(&witness, output).await,
         Command::Simulate(args) => importing::simulate(&args, output),
         Command::Demo(args) => demo::run(&args, output).await,

@@ -1,23 +1,17 @@
 //! `show`: the life of a record.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::args::Show;
 use super::log::after_close;
 use super::output::Output;
 use crate::app::late::AfterClose;
+use crate::app::timeline::{FieldChange, Timeline, changes};
 use crate::app::{App, AppError};
-use crate::ledger::history::{LifeEvent, RecordHistory, What};
-use crate::model::cell::Value;
+use crate::ledger::history::{LifeEvent, What};
 use crate::model::entry::leaf_hash;
-use crate::model::fields::AnyFields;
-use crate::model::id::Position;
-use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 use crate::store::StoredEntry;
-
-/// What stands for a sealed value that is not shown.
-const MASK: &str = "••••";
 
 /// Shows a record.
 pub async fn run(app: App, args: &Show, output: &Output) -> Result<(), AppError> {
@@ -57,7 +51,10 @@ async fn show(app: &App, args: &Show, output: &Output) -> Result<(), AppError> {
         .collect();
     let marks = app.after_a_close(&app.closes().await?, &entries).await?;
     if output.json {
-        output.data(&json(app, &history, &marks, args.unseal).to_string());
+        let told = Timeline::of(&history, &marks, args.unseal);
+        let mut object = serde_json::to_value(told).unwrap_or_default();
+        object["simulated_clock"] = app.ledger.simulated.into();
+        output.data(&object.to_string());
         return Ok(());
     }
     let kind = if output.chinese() {
@@ -84,68 +81,7 @@ async fn show(app: &App, args: &Show, output: &Output) -> Result<(), AppError> {
     Ok(())
 }
 
-/// A change of one field: its name, the old and the new text.
-type Change = (String, Option<String>, Option<String>);
-
-/// The fields that an event changed; `state` is brought up to it.
-fn changes(
-    kind: RecordKind,
-    state: &mut BTreeMap<String, Option<String>>,
-    life: &LifeEvent,
-    unseal: bool,
-) -> Vec<Change> {
-    let mut after: Vec<(String, Option<String>)> = Vec::new();
-    if let Some(fields) = &life.event.fields {
-        for (name, _) in AnyFields::columns(kind) {
-            after.push((
-                (*name).to_owned(),
-                fields.get(name).map(|value| text(name, &value)),
-            ));
-        }
-    }
-    for slot in life.event.commitments.slots() {
-        let value = match &life.opened {
-            None => Some("(erased)".to_owned()),
-            Some(opened) => opened
-                .iter()
-                .find(|opened| opened.slot == slot)
-                .and_then(|opened| opened.value.as_ref())
-                .map(|value| {
-                    if unseal {
-                        value.to_string()
-                    } else {
-                        MASK.to_owned()
-                    }
-                }),
-        };
-        after.push((slot.name().to_owned(), value));
-    }
-    let named: Option<&[String]> = match &life.event.what {
-        What::Corrected(names) => Some(names),
-        What::Recorded | What::Voided => None,
-    };
-    let mut changed = Vec::new();
-    for (name, value) in after {
-        let before = state.insert(name.clone(), value.clone()).flatten();
-        // A masked value that changed looks the same before and after: the event names it.
-        let differs = named.map_or(value.is_some(), |names| names.contains(&name));
-        if differs || name == "reason" {
-            changed.push((name, before, value));
-        }
-    }
-    changed
-}
-
-fn text(name: &str, value: &Value) -> String {
-    match value {
-        Value::Integer(fen) if name == "amount_fen" => {
-            format!("{} 元", crate::model::cell::Fen(*fen).to_yuan())
-        }
-        other => other.to_string(),
-    }
-}
-
-fn event(life: &LifeEvent, changes: &[Change], closed: &[AfterClose], output: &Output) {
+fn event(life: &LifeEvent, changes: &[FieldChange], closed: &[AfterClose], output: &Output) {
     let metadata = |name: &str| {
         let found = life.metadata.iter().find(|(other, _)| other == name);
         found.map_or("-", |(_, value)| value.as_str())
@@ -176,70 +112,20 @@ fn event(life: &LifeEvent, changes: &[Change], closed: &[AfterClose], output: &O
         output.data(&format!("    {mark}"));
     }
     let first = matches!(life.event.what, What::Recorded);
-    for (name, before, after) in changes {
+    for FieldChange { field, old, new } in changes {
         let stated = |value: &Option<String>| {
             value
                 .clone()
                 .unwrap_or_else(|| output.pick("(not stated)", "（未填）").to_owned())
         };
-        if first || name == "reason" {
-            output.data(&format!("    {name:<26}{}", stated(after)));
+        if first || field == "reason" {
+            output.data(&format!("    {field:<26}{}", stated(new)));
         } else {
             output.data(&format!(
-                "    {name:<26}{} -> {}",
-                stated(before),
-                stated(after)
+                "    {field:<26}{} -> {}",
+                stated(old),
+                stated(new)
             ));
         }
     }
-}
-
-fn json(
-    app: &App,
-    history: &RecordHistory,
-    marks: &HashMap<Position, Vec<AfterClose>>,
-    unseal: bool,
-) -> serde_json::Value {
-    let mut state = BTreeMap::new();
-    let events: Vec<serde_json::Value> = history
-        .events
-        .iter()
-        .map(|life| {
-            let changes: Vec<serde_json::Value> =
-                changes(history.kind, &mut state, life, unseal)
-                    .into_iter()
-                    .map(|(field, before, after)| {
-                        serde_json::json!({ "field": field, "old": before, "new": after })
-                    })
-                    .collect();
-            let metadata: serde_json::Map<String, serde_json::Value> = life
-                .metadata
-                .iter()
-                .map(|(name, value)| (name.clone(), value.clone().into()))
-                .collect();
-            serde_json::json!({
-                "position": life.position,
-                "version": life.version,
-                "recorded_at": life.recorded_at,
-                "event_id": life.event_id,
-                "event": match life.event.what {
-                    What::Recorded => "Recorded",
-                    What::Corrected(_) => "Corrected",
-                    What::Voided => "Voided",
-                },
-                "metadata": metadata,
-                "leaf_hash": hex::encode(leaf_hash(&life.bytes)),
-                "changes": changes,
-                "after_close_of": marks.get(&life.position).map_or(&[][..], Vec::as_slice),
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "record_id": history.record_id,
-        "kind": history.kind.as_str(),
-        "voided": history.voided(),
-        "erased_by": history.erased_by,
-        "simulated_clock": app.ledger.simulated,
-        "events": events,
-    })
 }

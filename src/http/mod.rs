@@ -1,6 +1,27 @@
-//! What speaks HTTP.
+//! What speaks HTTP: the network interface of a ledger, and a witness.
 //!
-//! What comes in: requests. What goes out: answers. What may fail: a port that is taken. What must
-//! stay true: the protocols are decided below; here they are only carried.
+//! What comes in: requests. What goes out: answers. What may fail: a port that is taken; a request,
+//! which is answered with a [`problem::Problem`]. What must stay true: what may be done is decided
+//! by types ([`authority`]) and done by methods of [`crate::app::App`]; here it is only carried.
+//!
+//! A request goes this way: [`listener`] takes the connection; [`frame`] gives the request an id,
+//! a limit and a line in the log; [`authority`] finds out who asks; a handler of [`api`] calls a
+//! method of the application; [`problem`] says what went wrong, and [`refusals`] puts on the
+//! ledger what was refused to whom. [`server`] starts all that, seals in the background, and ends
+//! it. [`openapi`] describes it, from the same table that the routes are made of.
 
+pub mod api;
+pub mod authority;
+pub mod body;
+pub mod frame;
+pub mod health;
+pub mod listener;
+pub mod metrics;
+pub mod openapi;
+pub mod problem;
+mod problem_of;
+pub mod query;
+pub mod refusals;
+pub mod server;
+pub mod service;
 pub mod witness;

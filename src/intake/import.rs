@@ -46,6 +46,8 @@ pub struct ImportOptions {
     pub rejects_folder: PathBuf,
     /// Rows that are committed together; [`BATCH_ROWS`] unless there is a reason.
     pub batch_rows: usize,
+    /// Only rows of this office and those below it; all when not given.
+    pub within: Option<OfficeCode>,
 }
 
 /// What became of the rows of one file or sheet.
@@ -172,6 +174,32 @@ pub async fn import(
 
 fn refuse(row: &IntakeRow, error: CellError) -> RefusedRow {
     row.refuse(Some(error.column), error.into())
+}
+
+/// A row of an office that whoever imports does not report for.
+fn refuse_other(row: &IntakeRow, column: &'static str) -> RefusedRow {
+    let what = "is an office that you do not report for; leave its rows to those who do";
+    row.refuse(Some(column), RowReason::Other(what.to_owned()))
+}
+
+/// Whether whoever reports for an office may state this of another one: of those below it, and of
+/// itself only what is known already, since its place says what it may do.
+fn may_state(
+    office: &OfficeFields,
+    known: bool,
+    directory: &OfficeDirectory,
+    within: Option<OfficeCode>,
+) -> bool {
+    let Some(top) = within else { return true };
+    let is_theirs = directory.is_within(office.code, top);
+    let is_below = office
+        .parent
+        .is_some_and(|parent| directory.is_within(parent, top));
+    if known {
+        return is_theirs;
+    }
+    let is_new = directory.get(office.code).is_none();
+    office.code != top && is_below && (is_new || is_theirs)
 }
 
 fn office_of(row: &IntakeRow) -> Result<OfficeFields, Box<RefusedRow>> {
@@ -303,6 +331,7 @@ impl<'a> Importing<'a> {
         let Some(first) = first_records else {
             return Ok(());
         };
+        let within = self.options.within;
         let work = (
             self.ledger.clone(),
             self.context.clone(),
@@ -317,7 +346,9 @@ impl<'a> Importing<'a> {
             }))
             .map(move |rows| {
                 let (ledger, context, offices) = work.clone();
-                tokio::task::spawn_blocking(move || prepare(&ledger, &context, &offices, rows))
+                tokio::task::spawn_blocking(move || {
+                    prepare(&ledger, &context, (&offices, within), rows)
+                })
             })
             .buffered(CHUNKS_AHEAD)
             .boxed();
@@ -375,6 +406,10 @@ impl<'a> Importing<'a> {
                 }
             };
             let known = directory.get(office.code) == Some(&office);
+            if !may_state(&office, known, &directory, self.options.within) {
+                self.refused(&refuse_other(&row, "code"))?;
+                continue;
+            }
             directory.insert(office.clone());
             let answer = if known {
                 Err(Refusal::Aggregate(OfficeError::NothingChanged.to_string()))
@@ -495,7 +530,7 @@ impl<'a> Importing<'a> {
 fn prepare(
     ledger: &Ledger,
     context: &Context,
-    offices: &OfficeDirectory,
+    (offices, within): (&OfficeDirectory, Option<OfficeCode>),
     rows: Vec<Result<IntakeRow, RefusedRow>>,
 ) -> Result<Ready, LedgerError> {
     let mut ready = Ready {
@@ -517,6 +552,9 @@ fn prepare(
             continue;
         };
         match Draft::read(kind, &row.cells.to_vec(), offices) {
+            Ok(draft) if within.is_some_and(|top| !offices.is_within(draft.office, top)) => {
+                ready.refused.push(refuse_other(&row, "office"));
+            }
             Ok(draft) => drafts.push((Box::new(draft), row)),
             Err(error) => ready.refused.push(refuse(&row, error)),
         }

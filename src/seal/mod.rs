@@ -45,6 +45,7 @@ pub mod prover;
 pub mod ring;
 pub mod roster;
 pub mod sealer;
+pub mod served;
 pub mod state;
 pub mod tiles;
 pub mod witness;

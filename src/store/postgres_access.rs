@@ -12,8 +12,7 @@ use crate::model::id::OfficeCode;
 use crate::model::time::Timestamp;
 
 pub(super) const ACCESS_SQL: &str = include_str!("../../migrations/postgres/access.sql");
-const COLUMNS: &str =
-    "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at
+const COLUMNS: &str = "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at
        FROM vitaledger_access.api_token";
 
 fn token(row: &PgRow) -> Result<Token> {

@@ -234,7 +234,10 @@ impl Database for SqliteStore {
         };
         store.ledger.close().await;
         store.vault.close().await;
-        for pool in [&store.views, &store.access].into_iter().filter_map(OnceCell::get) {
+        for pool in [&store.views, &store.access]
+            .into_iter()
+            .filter_map(OnceCell::get)
+        {
             pool.close().await;
         }
         let mut writer = store.writer.into_inner();

@@ -135,14 +135,13 @@ impl Tokens for SqliteStore {
     }
 
     async fn revoke_token(&self, id: Uuid, at: Timestamp) -> Result<bool> {
-        let done = sqlx::query(
-            "UPDATE api_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
-        )
-        .bind(at.micros())
-        .bind(id.to_string())
-        .execute(self.access().await?)
-        .await
-        .map_err(failed("revoke a token"))?;
+        let done =
+            sqlx::query("UPDATE api_token SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
+                .bind(at.micros())
+                .bind(id.to_string())
+                .execute(self.access().await?)
+                .await
+                .map_err(failed("revoke a token"))?;
         Ok(done.rows_affected() == 1)
     }
 }

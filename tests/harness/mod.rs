@@ -115,6 +115,7 @@ pub fn import_options(rejects: &Path) -> ImportOptions {
         strict: false,
         rejects_folder: rejects.to_owned(),
         batch_rows: vitaledger::intake::BATCH_ROWS,
+        within: None,
     }
 }
 

@@ -230,8 +230,16 @@ mod tests {
             (vec![], create("", "auditor"), AccessError::ActorRequired),
             (vec![], create("a", "no word"), AccessError::RoleRequired),
             (vec![], revoke(), AccessError::NotCreated),
-            (vec![created()], create("a", "auditor"), AccessError::AlreadyCreated),
-            (vec![created(), revoked], revoke(), AccessError::AlreadyRevoked),
+            (
+                vec![created()],
+                create("a", "auditor"),
+                AccessError::AlreadyCreated,
+            ),
+            (
+                vec![created(), revoked],
+                revoke(),
+                AccessError::AlreadyRevoked,
+            ),
         ] {
             refuses::<Access>(&given, when, then);
         }

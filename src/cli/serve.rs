@@ -1,0 +1,110 @@
+//! `serve`: the network interface, until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::output::Output;
+use crate::app::error::failed;
+use crate::app::{App, AppError};
+use crate::http::server::{self, Limits, ServeOptions, TlsFiles};
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where to listen; port 0 takes a free one and prints it.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// The certificate with its chain (PEM); without it, the server speaks plain HTTP.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Largest body of a request, in KiB; imports have a limit of their own.
+    #[arg(long, default_value_t = 1024, value_name = "KIB", value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    max_body: u64,
+    /// Largest upload of an import, in MiB.
+    #[arg(long, default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=16_384))]
+    max_upload: u64,
+    /// Longest that a request may take, in seconds; reports, audits and imports have ten times that.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: u64,
+    /// Requests a second that one client address may make, in the long run; twice as many at once.
+    #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+    /// Longest that entries wait before they are sealed, in milliseconds.
+    #[arg(long, default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    seal_interval: u64,
+    /// How often refusals are put on the ledger, in milliseconds.
+    #[arg(long, default_value_t = 5000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    log_interval: u64,
+    /// Longest that requests which run are waited for when the server stops, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
+    grace: u64,
+}
+
+impl Serve {
+    fn options(&self) -> ServeOptions {
+        let bytes =
+            |number: u64, shift: u32| usize::try_from(number << shift).unwrap_or(usize::MAX);
+        ServeOptions {
+            listen: self.listen,
+            tls: self
+                .tls_cert
+                .clone()
+                .zip(self.tls_key.clone())
+                .map(|(certificate, key)| TlsFiles { certificate, key }),
+            limits: Limits {
+                body_bytes: bytes(self.max_body, 10),
+                upload_bytes: bytes(self.max_upload, 20),
+                patience: Duration::from_secs(self.timeout),
+                long_patience: Duration::from_secs(self.timeout * 10),
+                rate_per_second: self.rate,
+            },
+            seal_interval: Duration::from_millis(self.seal_interval),
+            log_interval: Duration::from_millis(self.log_interval),
+            grace: Duration::from_secs(self.grace),
+        }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM.
+pub async fn run(app: App, args: &Serve, output: &Output) -> Result<(), AppError> {
+    let options = args.options();
+    let scheme = if options.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let stop = stopped().map_err(failed("listen to", std::path::Path::new("signals")))?;
+    let ready = |address: SocketAddr| {
+        if output.json {
+            output.data(&serde_json::json!({ "listen": address.to_string() }).to_string());
+        } else {
+            output.data(&format!("{scheme}://{address}"));
+        }
+    };
+    server::serve(app, options, ready, stop).await
+}
+
+/// Ends with SIGINT, or SIGTERM where there is one.
+fn stopped() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    #[cfg(unix)]
+    let mut term = {
+        use tokio::signal::unix::{SignalKind, signal};
+        signal(SignalKind::terminate())?
+    };
+    Ok(async move {
+        #[cfg(unix)]
+        let terminated = term.recv();
+        #[cfg(not(unix))]
+        let terminated = std::future::pending::<Option<()>>();
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminated => {}
+        }
+    })
+}
