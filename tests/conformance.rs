@@ -14,6 +14,8 @@
 mod server;
 #[path = "support/suite.rs"]
 mod suite;
+#[path = "support/suite_access.rs"]
+mod suite_access;
 #[path = "support/suite_keys.rs"]
 mod suite_keys;
 
@@ -25,6 +27,7 @@ use sqlx::{Connection, Executor, PgConnection};
 use suite::Backend;
 use tempfile::TempDir;
 use uuid::Uuid;
+use vitaledger::store::access::Tokens;
 use vitaledger::store::postgres::{PATIENCE, PostgresStore};
 use vitaledger::store::sqlite::SqliteStore;
 use vitaledger::store::{Database, Store, Vault};
@@ -65,12 +68,23 @@ impl Backend for Sqlite {
         self.store.clone()
     }
 
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        self.store.clone()
+    }
+
     fn ledger_id(&self) -> Uuid {
         self.ledger_id
     }
 
     async fn tamper(&self, statement: &str) -> Result<u64, String> {
         let mut connection = self.connect("ledger.db").await;
+        let done = connection.execute(statement).await;
+        done.map(|done| done.rows_affected())
+            .map_err(|error| error.to_string())
+    }
+
+    async fn tamper_access(&self, statement: &str) -> Result<u64, String> {
+        let mut connection = self.connect("access.db").await;
         let done = connection.execute(statement).await;
         done.map(|done| done.rows_affected())
             .map_err(|error| error.to_string())
@@ -112,6 +126,16 @@ impl Postgres {
             store,
         }
     }
+
+    /// Runs a statement as the owner of the tables, who has every right.
+    async fn run_as_owner(&self, schema: &str, statement: &str) -> Result<u64, String> {
+        let mut connection = PgConnection::connect(&self.address).await.unwrap();
+        let path = format!("SET search_path = {schema}");
+        connection.execute(path.as_str()).await.unwrap();
+        let done = connection.execute(statement).await;
+        done.map(|done| done.rows_affected())
+            .map_err(|error| error.to_string())
+    }
 }
 
 #[async_trait]
@@ -124,20 +148,20 @@ impl Backend for Postgres {
         self.store.clone()
     }
 
+    fn tokens(&self) -> Arc<dyn Tokens> {
+        self.store.clone()
+    }
+
     fn ledger_id(&self) -> Uuid {
         self.ledger_id
     }
 
     async fn tamper(&self, statement: &str) -> Result<u64, String> {
-        // As the owner of the tables, who has every right.
-        let mut connection = PgConnection::connect(&self.address).await.unwrap();
-        connection
-            .execute("SET search_path = vitaledger")
-            .await
-            .unwrap();
-        let done = connection.execute(statement).await;
-        done.map(|done| done.rows_affected())
-            .map_err(|error| error.to_string())
+        self.run_as_owner("vitaledger", statement).await
+    }
+
+    async fn tamper_access(&self, statement: &str) -> Result<u64, String> {
+        self.run_as_owner("vitaledger_access", statement).await
     }
 
     async fn orphan(&self, position: u64) {
@@ -161,6 +185,7 @@ impl Backend for Postgres {
 
 mod cases {
     pub use super::suite::*;
+    pub use super::suite_access::*;
     pub use super::suite_keys::*;
 }
 
@@ -207,6 +232,8 @@ conform! {
     a_key_has_one_winner
     master_keys_are_replaced_and_retired
     a_change_of_what_was_erased_conflicts
+    tokens_are_kept_and_revoked_once
+    tokens_are_not_changed_or_deleted
 }
 
 /// Two processes on one ledger: each has its own connections, the file's lock is their only tie.

@@ -78,12 +78,11 @@ impl App {
             let mut known = shared.clone().write_owned().await;
             if !is_caught_up(&known) {
                 // What is being caught up and fails half-way is opened anew.
-                let mut registers = match known.take() {
-                    Some(registers) => registers,
-                    None => {
-                        let folder = self.folder.join("registers");
-                        Registers::open(folder, self.ledger.id, self.store())?
-                    }
+                let mut registers = if let Some(registers) = known.take() {
+                    registers
+                } else {
+                    let folder = self.folder.join("registers");
+                    Registers::open(folder, self.ledger.id, self.store())?
                 };
                 registers.catch_up().await?;
                 *known = Some(registers);

@@ -127,6 +127,10 @@ fn sign(response: &mut Response, id: &str) {
 }
 
 /// The answer of a handler that panicked: what it says is in the log.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "this is how the layer calls it"
+)]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> HttpResponse<Body> {
     let what = panic
         .downcast_ref::<String>()

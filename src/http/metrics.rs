@@ -1,4 +1,4 @@
-//! Figures about the server itself, in the text format that Prometheus reads (OpenMetrics 1.0).
+//! Figures about the server itself, in the text format that Prometheus reads (`OpenMetrics` 1.0).
 //!
 //! What comes in: requests that were answered, seals, the size of the log. What goes out:
 //! `/metrics`. What may fail: nothing. What must stay true: labels are routes and words of this

@@ -1,4 +1,4 @@
-//! What the interface is, as OpenAPI 3.1 (<https://spec.openapis.org/oas/v3.1.1>).
+//! What the interface is, as `OpenAPI` 3.1 (<https://spec.openapis.org/oas/v3.1.1>).
 //!
 //! What comes in: the table of operations that the routes are made of ([`super::api::routes`]), and
 //! the columns of records ([`crate::model::schema`]), which say at run time what a record has. What
@@ -130,7 +130,7 @@ pub fn document(operations: &[Operation]) -> Value {
                 },
             },
             "schemas": schemas::all(),
-            "responses": Kind::ALL.iter().map(response).collect::<Map<_, _>>(),
+            "responses": Kind::ALL.iter().copied().map(response).collect::<Map<_, _>>(),
         },
     })
 }
@@ -166,7 +166,7 @@ fn tags() -> Value {
 }
 
 /// The statuses of problems, each with the kinds that it may be.
-fn response(kind: &Kind) -> (String, Value) {
+fn response(kind: Kind) -> (String, Value) {
     let (en, zh) = kind.title();
     let described = json!({
         "description": format!("{en} ({zh})"),

@@ -13,7 +13,7 @@
 //! }
 //! ```
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -238,6 +238,8 @@ impl IntoResponse for Problem {
         };
         put(CONTENT_TYPE, MEDIA_TYPE);
         match self.kind {
+            // What is left of the body is not read: the connection is of no use any more.
+            Kind::TooLarge => put(CONNECTION, "close"),
             Kind::NoToken => put(WWW_AUTHENTICATE, "Bearer"),
             Kind::VoidToken => put(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\""),
             Kind::NotPermitted => put(WWW_AUTHENTICATE, "Bearer error=\"insufficient_scope\""),

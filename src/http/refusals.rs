@@ -50,16 +50,12 @@ impl Refusals {
     pub async fn put_down(&self, app: &App) -> Result<(), AppError> {
         let mut failed = Ok(());
         for (token, kept) in self.take() {
-            let done = match &failed {
-                Ok(()) => {
-                    app.log_refusals(token, kept.count, kept.first.clone())
-                        .await
-                }
-                Err(_) => {
-                    self.add(token, kept.count, kept.first);
-                    continue;
-                }
-            };
+            if failed.is_err() {
+                self.add(token, kept.count, kept.first);
+                continue;
+            }
+            let first = kept.first.clone();
+            let done = app.log_refusals(token, kept.count, first).await;
             match done {
                 Ok(()) => {}
                 // A token of another ledger's file: nothing can be put down, now or later.

@@ -19,6 +19,7 @@ use vitaledger::model::fields::BirthFields;
 use vitaledger::model::id::OfficeCode;
 use vitaledger::model::office::OfficeFields;
 use vitaledger::model::time::Timestamp;
+use vitaledger::store::access::Tokens;
 use vitaledger::store::{
     Group, Outcome, Pending, Store, StoreError, StoredEntry, StoredTile, Vault, VaultRow,
     WomanToken,
@@ -29,9 +30,12 @@ use vitaledger::store::{
 pub trait Backend: Send + Sync {
     fn store(&self) -> Arc<dyn Store>;
     fn vault(&self) -> Arc<dyn Vault>;
+    fn tokens(&self) -> Arc<dyn Tokens>;
     fn ledger_id(&self) -> Uuid;
     /// Runs a statement on the ledger's tables as their owner; gives what the database refuses.
     async fn tamper(&self, statement: &str) -> Result<u64, String>;
+    /// The same on the tables of tokens.
+    async fn tamper_access(&self, statement: &str) -> Result<u64, String>;
     /// Leaves what a crash between the commits of vault and ledger leaves.
     async fn orphan(&self, position: u64);
 }

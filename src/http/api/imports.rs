@@ -12,7 +12,6 @@ use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 
 use super::{Answered, Route};
-use crate::app::AppError;
 use crate::app::error::failed;
 use crate::http::authority::{Allowed, Permission, Reporting};
 use crate::http::openapi::{Access, Content, In, Operation, Parameter};
@@ -150,7 +149,7 @@ async fn import(
     let rejects = match &summary.rejects {
         Some(path) => {
             let text = std::fs::read_to_string(path);
-            Some(text.map_err(failed("read", path)).map_err(AppError::from)?)
+            Some(text.map_err(failed("read", path))?)
         }
         None => None,
     };

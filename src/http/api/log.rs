@@ -18,6 +18,7 @@ use crate::http::problem::{Kind, Problem, pointer};
 use crate::http::query::{Cursor, Query};
 use crate::http::service::Service;
 use crate::model::entry::leaf_hash;
+use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
 use crate::seal::entries::LogFile;
 use crate::seal::tiles::TILE_WIDTH;
@@ -345,7 +346,7 @@ async fn evidence(who: Allowed<Auditing>, path: Path, body: Json) -> Result<Resp
     members.finish()?;
     let history = who.app.ledger.history(id).await?;
     let history = who.own(history.filter(|history| history.kind == kind))?;
-    let slots = slots_of(&fields)?;
+    let slots = slots_of(kind, &fields)?;
     let id = history.record_id.to_string();
     let made = who.app.evidence(&id, &slots, &purpose, None).await?;
     let name = format!("attachment; filename=\"{id}.zip\"");
@@ -356,10 +357,12 @@ async fn evidence(who: Allowed<Auditing>, path: Path, body: Json) -> Result<Resp
     Ok((headers, made.bytes).into_response())
 }
 
-/// The slots of these names.
-pub(super) fn slots_of(fields: &[String]) -> Result<Vec<Slot>, Problem> {
+/// The slots of these names that a kind of record has.
+pub(super) fn slots_of(kind: RecordKind, fields: &[String]) -> Result<Vec<Slot>, Problem> {
     let slot = |(index, name): (usize, &String)| {
-        Slot::of_name(name).ok_or_else(|| {
+        let slot = Slot::of_name(name);
+        let slot = slot.filter(|slot| kind.slots().iter().any(|(known, _)| known == slot));
+        slot.ok_or_else(|| {
             let at = format!("/fields{}", pointer(&index.to_string()));
             Problem::member(at, "names no sealed column", "不是密封字段")
         })

@@ -229,8 +229,8 @@ struct Answered<T>(T);
 
 impl<T: serde::Serialize> IntoResponse for Answered<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => ([(CONTENT_TYPE, "application/json")], bytes).into_response(),
+        match serde_json::to_string(&self.0) {
+            Ok(text) => ([(CONTENT_TYPE, "application/json")], text).into_response(),
             Err(error) => {
                 tracing::error!(%error, "an answer cannot be written");
                 let said = Said::new("the answer cannot be written", "无法写出结果");

@@ -185,7 +185,7 @@ async fn unseal(who: Allowed<Unsealing>, path: Path, body: Json) -> Result<Respo
         return Err(AppError::from(Refusal::Erased(erasure)).into());
     }
     let slots = match fields {
-        Some(fields) => slots_of(&fields)?,
+        Some(fields) => slots_of(history.kind, &fields)?,
         None => stated(&history),
     };
     if slots.is_empty() {

@@ -1,4 +1,4 @@
-//! The schemas of what is sent and answered (JSON Schema 2020-12, as OpenAPI 3.1 has it).
+//! The schemas of what is sent and answered (JSON Schema 2020-12, as `OpenAPI` 3.1 has it).
 //!
 //! Those of records are made from [`crate::model::schema`], which is also what reads them.
 
@@ -48,7 +48,7 @@ pub fn all() -> Value {
         ("Offices", offices()),
         ("Indicators", indicators()),
         ("Finding", finding()),
-        ("Findings", list_of("findings", reference("Finding"))),
+        ("Findings", list_of("findings", &reference("Finding"))),
         ("Answer", one_text("text", "The answer; sealed.")),
         ("OptionalReason", optional_reason()),
         ("Waiver", waiver()),
@@ -148,8 +148,8 @@ fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
-fn list_of(name: &str, items: Value) -> Value {
-    object(&[(name, list(&items))], 1)
+fn list_of(name: &str, items: &Value) -> Value {
+    object(&[(name, list(items))], 1)
 }
 
 fn office() -> Value {

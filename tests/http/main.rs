@@ -1,0 +1,48 @@
+//! The network interface, over real HTTP, on both databases.
+//!
+//! What comes in: servers with ledgers of their own. What goes out: what clients see. What may
+//! fail: a promise of the interface. What must stay true: every case runs on SQLite and on
+//! PostgreSQL ([`on_both!`]); nothing is asked of the server but over its door, or of its ledger
+//! after it has stopped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::format_push_string,
+    reason = "a test fails where it stands, and its texts are short"
+)]
+
+#[path = "../support/postgres.rs"]
+mod database;
+
+mod authority;
+mod described;
+mod files;
+mod findings;
+mod log;
+mod process;
+mod reading;
+mod recording;
+mod running;
+
+/// A test per case and database.
+macro_rules! on_both {
+    ($($case:ident)+) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case(crate::running::Running::on_sqlite().await).await;
+                }
+            )+
+        }
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    super::$case(crate::running::Running::on_postgres().await).await;
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_both;
