@@ -12,8 +12,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
@@ -130,12 +128,6 @@ impl AsyncWrite for Stream {
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
 
-impl Connected<IncomingStream<'_, Door>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(*stream.remote_addr())
-    }
-}
-
 /// Takes connections.
 pub struct Door {
     address: SocketAddr,
@@ -163,6 +155,15 @@ impl Door {
             taken,
             taking: tokio::spawn(take(listener, tls, sender)),
         })
+    }
+
+    /// The next connection.
+    pub async fn next(&mut self) -> (Stream, SocketAddr) {
+        match self.taken.recv().await {
+            Some(taken) => taken,
+            // Only when the taking was cut off, as the runtime ends.
+            None => std::future::pending().await,
+        }
     }
 
     /// Where it is.
@@ -217,22 +218,5 @@ async fn take(
                 Err(_) => tracing::debug!(%peer, "a handshake took too long"),
             }
         });
-    }
-}
-
-impl Listener for Door {
-    type Io = Stream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Stream, SocketAddr) {
-        match self.taken.recv().await {
-            Some(taken) => taken,
-            // Only when the taking was cut off, as the runtime ends.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(self.address)
     }
 }

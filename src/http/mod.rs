@@ -4,7 +4,7 @@
 //! which is answered with a [`problem::Problem`]. What must stay true: what may be done is decided
 //! by types ([`authority`]) and done by methods of [`crate::app::App`]; here it is only carried.
 //!
-//! A request goes this way: [`listener`] takes the connection; [`frame`] gives the request an id,
+//! A request goes this way: [`listener`] takes the connection, which has limits of its own; [`frame`] gives the request an id,
 //! a limit and a line in the log; [`authority`] finds out who asks; a handler of [`api`] calls a
 //! method of the application; [`problem`] says what went wrong, and [`refusals`] puts on the
 //! ledger what was refused to whom. [`server`] starts all that, seals in the background, and ends
@@ -13,6 +13,7 @@
 pub mod api;
 pub mod authority;
 pub mod body;
+mod connections;
 pub mod frame;
 pub mod health;
 pub mod listener;

@@ -13,13 +13,12 @@ use axum::middleware::from_fn_with_state;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::api;
 use super::frame::{around, panicked};
+use super::listener::Door;
 pub use super::listener::TlsFiles;
-use super::listener::{Door, Peer};
 use super::metrics::gauged;
 use super::service::Service;
-use crate::app::error::failed;
+use super::{api, connections};
 use crate::app::{App, AppError};
 
 /// What requests may ask for.
@@ -98,33 +97,17 @@ pub async fn serve(
         options.log_interval,
         stopped.clone(),
     ));
-    let make = router(service.clone()).into_make_service_with_connect_info::<Peer>();
     let told = service.clone();
-    let (ending, ended) = tokio::sync::oneshot::channel();
     let asked = async move {
         stop.await;
         tracing::info!("stopping: requests that run are finished");
         told.health.stop();
-        // Nobody waits for it when serving has failed already.
-        let _ = ending.send(());
+        // Streams that would never end on their own listen to this.
+        told.stopping.send_replace(true);
     };
     ready(address);
     tracing::info!(%address, "serving");
-    let serving = axum::serve(door, make).with_graceful_shutdown(asked);
-    let late = async {
-        // Without a stop, the grace never begins.
-        if ended.await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        tokio::time::sleep(options.grace).await;
-    };
-    let served = tokio::select! {
-        served = async { serving.await } => served,
-        () = late => {
-            tracing::warn!("requests that still run are cut off");
-            Ok(())
-        }
-    };
+    connections::serve(door, router(service.clone()), asked, options.grace).await;
     // All tasks have ended when this is heard, or end without harm.
     let _ = stopping.send(true);
     let _ = tokio::join!(sealing, logging);
@@ -132,10 +115,6 @@ pub async fn serve(
     let sealed = app.seal_now().await;
     drop(service);
     app.close().await;
-    served.map_err(failed(
-        "serve at",
-        std::path::Path::new(&address.to_string()),
-    ))?;
     put_down?;
     sealed?;
     tracing::info!("stopped");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use super::health::Health;
 use super::metrics::Metrics;
@@ -38,6 +38,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// What is not on the ledger yet.
     pub refusals: Refusals,
+    /// Becomes true when the server stops: what would never end on its own ends then.
+    pub stopping: watch::Sender<bool>,
     rates: DefaultKeyedRateLimiter<IpAddr>,
     heavy: Semaphore,
 }
@@ -64,6 +66,7 @@ impl Service {
             health: Health::default(),
             metrics: Metrics::default(),
             refusals: Refusals::default(),
+            stopping: watch::Sender::new(false),
             rates: RateLimiter::keyed(quota),
             heavy: Semaphore::new(MOST_HEAVY),
         }))

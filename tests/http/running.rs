@@ -116,8 +116,8 @@ pub fn limits() -> Limits {
     Limits {
         body_bytes: 1 << 20,
         upload_bytes: 4 << 20,
-        patience: Duration::from_secs(60),
-        long_patience: Duration::from_secs(120),
+        patience: Duration::from_mins(1),
+        long_patience: Duration::from_mins(2),
         rate_per_second: 10_000,
     }
 }
