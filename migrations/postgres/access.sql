@@ -11,15 +11,16 @@ CREATE TABLE vitaledger_access.api_token (
     name       text,
     created_at bigint NOT NULL,             -- microseconds since 1970, as all times here
     expires_at bigint NOT NULL,
-    revoked_at bigint
+    revoked_at bigint,
+    mac        bytea  NOT NULL              -- of all but name and revoked_at, by the ledger's key
 );
 
 -- What was handed out stays what it was: it can be revoked once, and nothing else.
 CREATE FUNCTION vitaledger_access.keep_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL
-       AND (NEW.id, NEW.hash, NEW.role, NEW.office, NEW.created_at, NEW.expires_at)
-         = (OLD.id, OLD.hash, OLD.role, OLD.office, OLD.created_at, OLD.expires_at)
+       AND (NEW.id, NEW.hash, NEW.role, NEW.office, NEW.created_at, NEW.expires_at, NEW.mac)
+         = (OLD.id, OLD.hash, OLD.role, OLD.office, OLD.created_at, OLD.expires_at, OLD.mac)
        AND NEW.name IS NOT DISTINCT FROM OLD.name THEN
         RETURN NEW;
     END IF;

@@ -9,7 +9,8 @@ CREATE TABLE api_token (
     name       TEXT,
     created_at INTEGER NOT NULL,            -- microseconds since 1970, as all times here
     expires_at INTEGER NOT NULL,
-    revoked_at INTEGER
+    revoked_at INTEGER,
+    mac        BLOB    NOT NULL             -- of all but name and revoked_at, by the ledger's key
 ) STRICT, WITHOUT ROWID;
 
 -- What was handed out stays what it was: it can be revoked once, and nothing else.
@@ -19,7 +20,7 @@ CREATE TRIGGER api_token_is_kept_update BEFORE UPDATE ON api_token
     WHEN OLD.revoked_at IS NOT NULL OR NEW.revoked_at IS NULL OR NEW.id <> OLD.id
       OR NEW.hash <> OLD.hash OR NEW.role <> OLD.role OR NEW.office <> OLD.office
       OR NEW.name IS NOT OLD.name OR NEW.created_at <> OLD.created_at
-      OR NEW.expires_at <> OLD.expires_at
+      OR NEW.expires_at <> OLD.expires_at OR NEW.mac <> OLD.mac
     BEGIN SELECT RAISE(ABORT, 'tokens are kept: UPDATE of api_token refused'); END;
 
 PRAGMA user_version = 1;

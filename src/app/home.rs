@@ -4,6 +4,7 @@
 //! ledger/ledger.db         entries, checkpoints, hash tiles       } or both in a database of a
 //! ledger/vault.db          sealed fields, tokens                  } PostgreSQL server
 //! ledger/registers/        derived; may be deleted
+//! ledger/access.db         tokens of the network interface; on a server, the schema vitaledger_access
 //! ledger/views.db          derived; may be deleted; on a server, the schema vitaledger_views
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
 //! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600

@@ -294,13 +294,11 @@ impl App {
             });
         };
         let cells = self.corrected_cells(known, submitted, row).await?;
-        let command = Some(Command::Correct {
-            record_id: known.record_id,
-            draft: Box::new(read(&cells)?),
-            reason: reason.to_owned(),
-            expected: None,
-            said: None,
-        });
+        let command = Some(Command::correct(
+            known.record_id,
+            Box::new(read(&cells)?),
+            reason,
+        ));
         Ok(Planned { line, command })
     }
 

@@ -3,7 +3,8 @@
 //! What comes in: a role, an office, a last day. What goes out: a secret, shown once. What may
 //! fail: an office that is not registered, a day that is past, a token that is not there. What must
 //! stay true: a token is on the ledger before it works, and stops working before the ledger says
-//! that it was revoked; the secret is kept by nobody here.
+//! that it was revoked; the secret is kept by nobody here; and whoever can write to the database,
+//! but has not the ledger's key, makes no token, widens none, and brings none back.
 //!
 //! A secret is 32 bytes of the operating system's randomness. Nobody can try 2^256 of them, so its
 //! SHA-256 can be kept without a salt and without the slow hashing that passwords need, and a
@@ -149,6 +150,11 @@ impl App {
             created_at,
             expires_at,
             revoked_at: None,
+            mac: [0; 32],
+        };
+        let token = Token {
+            mac: self.mac_of(&token),
+            ..token
         };
         let (actor, office, role) = (self.actor.clone(), token.office, token.role);
         let entry = entry_of(token.id, move || AccessCommand::Create {
@@ -206,10 +212,39 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn token_of(&self, secret: &str) -> Result<Option<Token>, AppError> {
-        match hash_of(secret) {
-            Some(hash) => Ok(self.tokens().token_of_hash(&hash).await?),
-            None => Ok(None),
+        let Some(hash) = hash_of(secret) else {
+            return Ok(None);
+        };
+        let Some(mut token) = self.tokens().token_of_hash(&hash).await? else {
+            return Ok(None);
+        };
+        let id = token.id;
+        if token.mac != self.mac_of(&token) {
+            tracing::error!(token = %id, "this token was not made by this ledger, or was changed");
+            return Ok(None);
         }
+        let stream = self.store().streams(&[id]).await?.remove(&id);
+        let known: Access = fold(&stream.unwrap_or_default()).map_err(AppError::Integrity)?;
+        if !known.created {
+            tracing::error!(token = %id, "the ledger does not know this token");
+            return Ok(None);
+        }
+        if known.revoked && token.revoked_at.is_none() {
+            tracing::error!(token = %id, "the ledger says that this token was revoked");
+            token.revoked_at = Some(Timestamp::now());
+        }
+        Ok(Some(token))
+    }
+
+    fn mac_of(&self, token: &Token) -> [u8; 32] {
+        self.ledger.keys.access_token(&[
+            token.id.as_bytes(),
+            &token.hash,
+            token.role.as_str().as_bytes(),
+            token.office.as_str().as_bytes(),
+            &token.created_at.micros().to_be_bytes(),
+            &token.expires_at.micros().to_be_bytes(),
+        ])
     }
 
     /// Puts on the ledger that requests with a token were refused.

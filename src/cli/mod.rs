@@ -179,12 +179,18 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         Command::Witness { witness } => witness::run(&witness, output).await,
         Command::Simulate(args) => importing::simulate(&args, output),
         Command::Demo(args) => demo::run(&args, output).await,
-        Command::Completions { shell } => {
-            let mut command = Arguments::command();
-            clap_complete::generate(shell, &mut command, "vitaledger", &mut std::io::stdout());
-            Ok(())
-        }
+        Command::Completions { shell } => completions(shell),
     }
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands among commands that may fail"
+)]
+fn completions(shell: clap_complete::Shell) -> Result<(), AppError> {
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "vitaledger", &mut std::io::stdout());
+    Ok(())
 }
 
 async fn init(folder: &Path, options: &InitOptions, output: &Output) -> Result<(), AppError> {

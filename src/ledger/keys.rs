@@ -136,6 +136,7 @@ pub struct LedgerKeys {
     rows: Prf,
     tokens: [Prf; 5],
     cases: Prf,
+    access: Prf,
 }
 
 impl LedgerKeys {
@@ -150,6 +151,7 @@ impl LedgerKeys {
             tokens: ["person", "household", "certificate", "account", "place"]
                 .map(|purpose| Prf::derive(key, &format!("token/{purpose}"))),
             cases: Prf::derive(key, "audit-case"),
+            access: Prf::derive(key, "access-token"),
         }
     }
 
@@ -196,6 +198,12 @@ impl LedgerKeys {
     #[must_use]
     pub fn row(&self, parts: &[&[u8]]) -> [u8; 16] {
         self.rows.short(parts)
+    }
+
+    /// Authenticator of a token of the network interface.
+    #[must_use]
+    pub fn access_token(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.access.of(parts)
     }
 
     /// The token of a value.

@@ -83,6 +83,18 @@ pub enum Command {
 }
 
 impl Command {
+    /// A correction of whatever version the record has when it is decided.
+    #[must_use]
+    pub fn correct(record_id: Uuid, draft: Box<Draft>, reason: &str) -> Self {
+        Self::Correct {
+            record_id,
+            draft,
+            reason: reason.to_owned(),
+            expected: None,
+            said: None,
+        }
+    }
+
     /// Digest of the request, by which a repeated key is told from a misused one.
     #[must_use]
     pub fn digest(&self) -> [u8; 32] {

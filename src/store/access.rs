@@ -88,6 +88,9 @@ pub struct Token {
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Authenticates it, so that whoever has the database alone can make none. The name and the
+    /// revocation are not in it: that says the ledger.
+    pub mac: [u8; 32],
 }
 
 /// The port to the tokens.

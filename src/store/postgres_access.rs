@@ -12,7 +12,7 @@ use crate::model::id::OfficeCode;
 use crate::model::time::Timestamp;
 
 pub(super) const ACCESS_SQL: &str = include_str!("../../migrations/postgres/access.sql");
-const COLUMNS: &str = "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at
+const COLUMNS: &str = "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at, mac
        FROM vitaledger_access.api_token";
 
 fn token(row: &PgRow) -> Result<Token> {
@@ -23,12 +23,14 @@ fn token(row: &PgRow) -> Result<Token> {
     let time = |micros: i64| Timestamp::from_micros(micros).ok_or_else(|| wrong("of a time"));
     let read = failed("read a token");
     let hash: Vec<u8> = row.try_get(1).map_err(&read)?;
+    let mac: Vec<u8> = row.try_get(8).map_err(&read)?;
     let role: String = row.try_get(2).map_err(&read)?;
     let office: String = row.try_get(3).map_err(&read)?;
     let revoked_at: Option<i64> = row.try_get(7).map_err(&read)?;
     Ok(Token {
         id: row.try_get(0).map_err(&read)?,
         hash: hash.try_into().map_err(|_| wrong("hash"))?,
+        mac: mac.try_into().map_err(|_| wrong("mac"))?,
         role: TokenRole::parse(&role).ok_or_else(|| wrong("role"))?,
         office: OfficeCode::parse(&office).ok_or_else(|| wrong("office"))?,
         name: row.try_get(4).map_err(&read)?,
@@ -83,8 +85,8 @@ impl Tokens for PostgresStore {
         // Not tried again: whether it was kept would not be known.
         sqlx::query(
             "INSERT INTO vitaledger_access.api_token
-                    (id, hash, role, office, name, created_at, expires_at, revoked_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                    (id, hash, role, office, name, created_at, expires_at, revoked_at, mac)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         )
         .bind(token.id)
         .bind(token.hash.as_slice())
@@ -94,6 +96,7 @@ impl Tokens for PostgresStore {
         .bind(token.created_at.micros())
         .bind(token.expires_at.micros())
         .bind(token.revoked_at.map(Timestamp::micros))
+        .bind(token.mac.as_slice())
         .execute(&self.pool)
         .await
         .map_err(failed("keep a token"))?;

@@ -24,7 +24,7 @@ const SCHEMA: i64 = 1;
 /// The file in the ledger's folder.
 const FILE: &str = "access.db";
 const COLUMNS: &str =
-    "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at FROM api_token";
+    "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at, mac FROM api_token";
 
 /// Opens the file, and makes it when there is none.
 ///
@@ -79,11 +79,13 @@ fn token(row: &SqliteRow) -> Result<Token> {
     let time = |micros: i64| Timestamp::from_micros(micros).ok_or_else(|| wrong("of a time"));
     let id: String = get(row, 0)?;
     let hash: Vec<u8> = get(row, 1)?;
+    let mac: Vec<u8> = get(row, 8)?;
     let role: String = get(row, 2)?;
     let office: String = get(row, 3)?;
     Ok(Token {
         id: Uuid::from_str(&id).map_err(|_| wrong("id"))?,
         hash: hash.try_into().map_err(|_| wrong("hash"))?,
+        mac: mac.try_into().map_err(|_| wrong("mac"))?,
         role: TokenRole::parse(&role).ok_or_else(|| wrong("role"))?,
         office: OfficeCode::parse(&office).ok_or_else(|| wrong("office"))?,
         name: get(row, 4)?,
@@ -98,8 +100,8 @@ impl Tokens for SqliteStore {
     async fn keep_token(&self, token: &Token) -> Result<()> {
         sqlx::query(
             "INSERT INTO api_token
-                    (id, hash, role, office, name, created_at, expires_at, revoked_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (id, hash, role, office, name, created_at, expires_at, revoked_at, mac)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(token.id.to_string())
         .bind(token.hash.as_slice())
@@ -109,6 +111,7 @@ impl Tokens for SqliteStore {
         .bind(token.created_at.micros())
         .bind(token.expires_at.micros())
         .bind(token.revoked_at.map(Timestamp::micros))
+        .bind(token.mac.as_slice())
         .execute(self.access().await?)
         .await
         .map_err(failed("keep a token"))?;

@@ -3,7 +3,8 @@
 use reqwest::Method;
 use serde_json::json;
 use vitaledger::app::App;
-use vitaledger::store::access::TokenRole;
+use vitaledger::model::id::OfficeCode;
+use vitaledger::store::access::{Token, TokenRole};
 
 use crate::on_both;
 use crate::running::{
@@ -16,6 +17,7 @@ on_both! {
     another_office_is_not_there
     what_was_refused_is_on_the_ledger
     a_revoked_token_works_no_more
+    whoever_has_the_database_alone_makes_no_token
 }
 
 async fn a_token_is_needed(mut running: Running) {
@@ -238,4 +240,32 @@ async fn a_revoked_token_works_no_more(mut running: Running) {
         .collect();
     assert_eq!(names, ["TokenCreated", "TokenRevoked", "Refused"]);
     app.close().await;
+}
+
+async fn whoever_has_the_database_alone_makes_no_token(mut running: Running) {
+    let registrar = running.registrar().await;
+    let id = registrar.birth("B1").await;
+    let app = running.open().await;
+    let own = app.token_of(&registrar.secret).await.unwrap().unwrap();
+    // A second row of the same secret, for more: the hash stands for one only, so the first goes
+    // away as only the owner of the tables can make it.
+    running.drop_tokens().await;
+    let widened = Token {
+        role: TokenRole::Auditor,
+        office: OfficeCode::parse(COUNTY).unwrap(),
+        ..own.clone()
+    };
+    app.tokens().keep_token(&widened).await.unwrap();
+    registrar.get("/v1/me").await.problem(401, "void-token");
+    // As it was, it works again; unless the ledger says that it was revoked.
+    running.drop_tokens().await;
+    app.tokens().keep_token(&own).await.unwrap();
+    let path = format!("/v1/records/birth/{id}");
+    registrar.get(&path).await.expect(200);
+    app.revoke_token(own.id).await.unwrap();
+    running.drop_tokens().await;
+    app.tokens().keep_token(&own).await.unwrap();
+    registrar.get(&path).await.problem(401, "void-token");
+    app.close().await;
+    running.stop_and_verify().await.close().await;
 }

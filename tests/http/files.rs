@@ -9,6 +9,7 @@ use crate::running::{Client, FOREIGN, Running, TOWNSHIP, VILLAGE, send};
 
 on_both! {
     a_file_is_imported_and_what_is_refused_is_given_back
+    offices_are_imported_below_ones_own
 }
 
 const HEADER: &str =
@@ -61,19 +62,6 @@ async fn a_file_is_imported_and_what_is_refused_is_given_back(mut running: Runni
     assert_eq!(again["parts"][0]["replayed"], 2);
     let rows = client.get("/v1/registers/birth").await.expect(200);
     assert_eq!(rows["rows"].as_array().unwrap().len(), 2);
-    // Offices: those below one's own, and no others.
-    let offices = format!(
-        "code,name_zh,name_en,level,parent\n990101100009,第九,,village,{TOWNSHIP}\n990202100009,别处,,village,990202000000\n{TOWNSHIP},改名,,township,990202000000\n"
-    );
-    let done = upload(&client, "file=offices.csv", offices.into())
-        .await
-        .expect(200);
-    let part = &done["parts"][0];
-    assert_eq!(
-        (&part["recorded"], &part["refused"]),
-        (&json!(1), &json!(2)),
-        "{done}"
-    );
     for name in [
         "",
         "file=",
@@ -95,5 +83,22 @@ async fn a_file_is_imported_and_what_is_refused_is_given_back(mut running: Runni
     upload(&client, "file=births.csv", vec![b'x'; 5 << 20])
         .await
         .problem(413, "too-large");
+    running.stop_and_verify().await.close().await;
+}
+
+async fn offices_are_imported_below_ones_own(mut running: Running) {
+    let client = running.token(TokenRole::Registrar, TOWNSHIP).await;
+    let offices = format!(
+        "code,name_zh,name_en,level,parent\n990101100009,第九,,village,{TOWNSHIP}\n990202100009,别处,,village,990202000000\n{TOWNSHIP},改名,,township,990202000000\n"
+    );
+    let done = upload(&client, "file=offices.csv", offices.into())
+        .await
+        .expect(200);
+    let part = &done["parts"][0];
+    assert_eq!(
+        (&part["recorded"], &part["refused"]),
+        (&json!(1), &json!(2)),
+        "{done}"
+    );
     running.stop_and_verify().await.close().await;
 }

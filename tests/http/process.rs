@@ -1,6 +1,7 @@
 //! The server itself: health, metrics, limits, TLS, and how it ends.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -242,6 +243,28 @@ async fn it_speaks_tls() {
     assert!(refused.unwrap_err().to_string().contains("ca.pem"));
 }
 
+/// The program on a ledger.
+fn command(ledger: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vitaledger"));
+    command.arg("--dir").arg(ledger).args(arguments);
+    command
+}
+
+/// Runs it to its end; gives what it prints.
+fn printed(ledger: &Path, arguments: &[&str]) -> String {
+    let done = command(ledger, arguments).output().unwrap();
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{arguments:?}: {said}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// Asks a server for its health as a client would that never ends its request.
+fn half_a_request(address: &str) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    std::io::Write::write_all(&mut stream, b"GET /health/live HTTP/1.1\r\n").unwrap();
+    stream
+}
+
 /// The program itself, as operators run it.
 #[test]
 fn the_command_serves_until_it_is_told_to_stop() {
@@ -249,42 +272,22 @@ fn the_command_serves_until_it_is_told_to_stop() {
     let ledger = folder.path().join("ledger");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(make(&ledger, &Location::Folder));
-    let command = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vitaledger"));
-        command.arg("--dir").arg(&ledger).args(arguments);
-        command
-    };
-    let made = command(&[
-        "token",
-        "create",
-        "--role",
-        "registrar",
-        "--office",
-        "990101100001",
-        "--expires",
-        "2099-12-31",
-        "--name",
-        "hospital system",
-    ]);
-    let made = { made }.output().unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
-    let secret = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let create = "token create --role registrar --office 990101100001 --expires 2099-12-31";
+    let mut create: Vec<&str> = create.split(' ').collect();
+    create.extend(["--name", "hospital system"]);
+    let secret = printed(&ledger, &create).trim().to_owned();
     assert!(secret.starts_with("vitaledger_"), "{secret}");
-    let listed = command(&["token", "list", "--json"]).output().unwrap();
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    assert!(
-        listed.contains("hospital system") && !listed.contains(&secret),
-        "{listed}"
-    );
-    let mut served = command(&["--json", "serve", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let listed = printed(&ledger, &["token", "list", "--json"]);
+    let is_named = listed.contains("hospital system");
+    assert!(is_named && !listed.contains(&secret), "{listed}");
+    let mut served = command(
+        &ledger,
+        &["--json", "serve", "--listen", "127.0.0.1:0", "--grace", "1"],
+    )
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
     let mut line = String::new();
     let mut out = BufReader::new(served.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
@@ -296,33 +299,27 @@ fn the_command_serves_until_it_is_told_to_stop() {
         send(with_json(request, &birth("B1"))).await.status
     });
     assert_eq!(status.as_u16(), 201);
-    let stopped = Command::new("kill")
-        .arg(served.id().to_string())
-        .status()
-        .unwrap();
-    assert!(stopped.success());
+    let hanging = half_a_request(address);
+    let stopped = Command::new("kill").arg(served.id().to_string()).status();
+    assert!(stopped.unwrap().success());
     let served = served.wait_with_output().unwrap();
+    drop(hanging);
     assert!(served.status.success());
-    let log = String::from_utf8(served.stderr).unwrap();
-    let lines: Vec<Value> = log
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    let answered = lines
-        .iter()
-        .find(|line| line["message"] == "answered")
-        .unwrap();
+    check_log(&String::from_utf8(served.stderr).unwrap(), &secret);
+    printed(&ledger, &["verify"]);
+}
+
+/// The log of the server has a line for each request, and no value of one.
+fn check_log(log: &str, secret: &str) {
+    let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());
+    let lines: Vec<Value> = lines.collect();
+    let answered = lines.iter().find(|line| line["message"] == "answered");
+    let answered = answered.unwrap();
     assert_eq!(answered["route"], "/v1/records/{kind}");
     assert_eq!(answered["status"], 201);
-    assert!(!log.contains("甲某某") && !log.contains(&secret), "{log}");
+    assert!(!log.contains("甲某某") && !log.contains(secret), "{log}");
     assert!(
         lines.iter().any(|line| line["message"] == "stopped"),
         "{log}"
-    );
-    let verified = command(&["verify"]).output().unwrap();
-    assert!(
-        verified.status.success(),
-        "{}",
-        String::from_utf8_lossy(&verified.stderr)
     );
 }

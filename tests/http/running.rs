@@ -7,6 +7,8 @@ use std::time::Duration;
 use chrono::NaiveDate;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -237,6 +239,27 @@ impl Running {
 
     pub fn url(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.address.port())
+    }
+
+    /// Removes every token, as the owner of the tables can who drops what protects them.
+    pub async fn drop_tokens(&self) {
+        match &self.location {
+            Location::Folder => {
+                let file = self.ledger().join("access.db");
+                let options = SqliteConnectOptions::new().filename(file);
+                let mut owner = SqliteConnection::connect_with(&options).await.unwrap();
+                let all = "DROP TRIGGER api_token_is_kept_delete; DELETE FROM api_token;
+                    CREATE TRIGGER api_token_is_kept_delete BEFORE DELETE ON api_token
+                    BEGIN SELECT RAISE(ABORT, 'tokens are kept'); END";
+                owner.execute(all).await.unwrap();
+            }
+            Location::Postgres(address) => {
+                let mut owner = PgConnection::connect(address).await.unwrap();
+                let all = "SET session_replication_role = replica;
+                    DELETE FROM vitaledger_access.api_token";
+                owner.execute(all).await.unwrap();
+            }
+        }
     }
 
     /// A token, made beside the running server as the command does.

@@ -19,10 +19,9 @@ use vitaledger::model::fields::BirthFields;
 use vitaledger::model::id::OfficeCode;
 use vitaledger::model::office::OfficeFields;
 use vitaledger::model::time::Timestamp;
-use vitaledger::store::access::Tokens;
 use vitaledger::store::{
     Group, Outcome, Pending, Store, StoreError, StoredEntry, StoredTile, Vault, VaultRow,
-    WomanToken,
+    WomanToken, access::Tokens,
 };
 
 /// A store with its vault, and the database behind both.
@@ -32,9 +31,8 @@ pub trait Backend: Send + Sync {
     fn vault(&self) -> Arc<dyn Vault>;
     fn tokens(&self) -> Arc<dyn Tokens>;
     fn ledger_id(&self) -> Uuid;
-    /// Runs a statement on the ledger's tables as their owner; gives what the database refuses.
+    /// Run a statement on tables (of the ledger, of tokens) as their owner; give what is refused.
     async fn tamper(&self, statement: &str) -> Result<u64, String>;
-    /// The same on the tables of tokens.
     async fn tamper_access(&self, statement: &str) -> Result<u64, String>;
     /// Leaves what a crash between the commits of vault and ledger leaves.
     async fn orphan(&self, position: u64);

@@ -17,6 +17,7 @@ fn token(number: u8, role: TokenRole, name: Option<&str>) -> Token {
         created_at: Timestamp::from_micros(i64::from(number)).unwrap(),
         expires_at: Timestamp::from_micros(1_000_000).unwrap(),
         revoked_at: None,
+        mac: [number; 32],
     }
 }
 

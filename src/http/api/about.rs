@@ -21,123 +21,110 @@ use crate::http::service::Service;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A public operation that is only read.
-const fn public(
-    path: &'static str,
-    id: &'static str,
-    summary: (&'static str, &'static str),
-    answers: &'static [(u16, Content, &'static str)],
-) -> Operation {
-    Operation {
-        method: "get",
-        path,
-        id,
-        tag: "server",
-        summary,
-        access: Access::Public,
-        parameters: &[],
-        body: Content::Nothing,
-        answers,
-        problems: &[],
-    }
-}
-
-/// Its operations.
-pub fn routes() -> Vec<Route> {
-    let mut problem = public(
-        "/v1/problems/{word}",
-        "problem",
-        ("What a type of problem means", "问题类型说明"),
-        &[(
-            200,
-            Content::Json("Problem"),
-            "The problem, without a request.",
-        )],
-    );
-    problem.parameters = &[Parameter {
+const ABOUT: Operation = Operation {
+    method: "get",
+    path: "",
+    id: "",
+    tag: "server",
+    summary: ("", ""),
+    access: Access::Public,
+    parameters: &[],
+    body: Content::Nothing,
+    answers: &[],
+    problems: &[],
+};
+const LIVE: Operation = Operation {
+    path: "/health/live",
+    id: "live",
+    summary: ("Whether the server runs", "服务是否运行"),
+    answers: &[(200, Content::Bytes("text/plain"), "It does.")],
+    ..ABOUT
+};
+const READY: Operation = Operation {
+    path: "/health/ready",
+    id: "ready",
+    summary: ("Whether the server can do its work", "服务是否就绪"),
+    answers: &[
+        (200, Content::Json("Ready"), "All is well."),
+        (
+            503,
+            Content::Json("Ready"),
+            "It is not: sealing or publication stopped, the store is away, or the server stops.",
+        ),
+    ],
+    ..ABOUT
+};
+const METRICS: Operation = Operation {
+    path: "/metrics",
+    id: "metrics",
+    summary: ("Figures for Prometheus", "Prometheus 指标"),
+    answers: &[(
+        200,
+        Content::Bytes("application/openmetrics-text"),
+        "OpenMetrics text.",
+    )],
+    ..ABOUT
+};
+const PAGE: Operation = Operation {
+    path: "/v1",
+    id: "viewer",
+    summary: ("This description as a page", "接口说明页面"),
+    answers: &[(
+        200,
+        Content::Bytes("text/html"),
+        "A page that needs nothing from elsewhere.",
+    )],
+    ..ABOUT
+};
+const DESCRIPTION: Operation = Operation {
+    path: "/v1/openapi.json",
+    id: "description",
+    summary: ("This description", "接口说明"),
+    answers: &[(200, Content::Bytes("application/json"), "OpenAPI 3.1.")],
+    ..ABOUT
+};
+const PROBLEM: Operation = Operation {
+    path: "/v1/problems/{word}",
+    id: "problem",
+    summary: ("What a type of problem means", "问题类型说明"),
+    parameters: &[Parameter {
         name: "word",
         place: In::Path,
         required: true,
         schema: r#"{ "type": "string" }"#,
         text: "The last part of the type.",
-    }];
-    problem.problems = &[Kind::NotFound];
-    let mut me = public(
-        "/v1/me",
-        "me",
-        ("Who this token is", "当前令牌"),
-        &[(200, Content::Json("Me"), "Role, office, end.")],
-    );
-    me.access = Access::Roles(Reading::ROLES);
-    vec![
-        Route {
-            operation: public(
-                "/health/live",
-                "live",
-                ("Whether the server runs", "服务是否运行"),
-                &[(200, Content::Bytes("text/plain"), "It does.")],
-            ),
-            handler: get(live),
-        },
-        Route {
-            operation: public(
-                "/health/ready",
-                "ready",
-                ("Whether the server can do its work", "服务是否就绪"),
-                &[
-                    (200, Content::Json("Ready"), "All is well."),
-                    (
-                        503,
-                        Content::Json("Ready"),
-                        "It is not: sealing or publication stopped, the store is away, or the server stops.",
-                    ),
-                ],
-            ),
-            handler: get(ready),
-        },
-        Route {
-            operation: public(
-                "/metrics",
-                "metrics",
-                ("Figures for Prometheus", "Prometheus 指标"),
-                &[(
-                    200,
-                    Content::Bytes("application/openmetrics-text"),
-                    "OpenMetrics text.",
-                )],
-            ),
-            handler: get(figures),
-        },
-        Route {
-            operation: public(
-                "/v1",
-                "viewer",
-                ("This description as a page", "接口说明页面"),
-                &[(
-                    200,
-                    Content::Bytes("text/html"),
-                    "A page that needs nothing from elsewhere.",
-                )],
-            ),
-            handler: get(viewer),
-        },
-        Route {
-            operation: public(
-                "/v1/openapi.json",
-                "description",
-                ("This description", "接口说明"),
-                &[(200, Content::Bytes("application/json"), "OpenAPI 3.1.")],
-            ),
-            handler: get(description),
-        },
-        Route {
-            operation: problem,
-            handler: get(told),
-        },
-        Route {
-            operation: me,
-            handler: get(who),
-        },
+    }],
+    answers: &[(
+        200,
+        Content::Json("Problem"),
+        "The problem, without a request.",
+    )],
+    problems: &[Kind::NotFound],
+    ..ABOUT
+};
+const ME: Operation = Operation {
+    path: "/v1/me",
+    id: "me",
+    summary: ("Who this token is", "当前令牌"),
+    access: Access::Roles(Reading::ROLES),
+    answers: &[(200, Content::Json("Me"), "Role, office, end.")],
+    ..ABOUT
+};
+
+/// Its operations.
+pub fn routes() -> Vec<Route> {
+    [
+        (LIVE, get(live)),
+        (READY, get(ready)),
+        (METRICS, get(figures)),
+        (PAGE, get(viewer)),
+        (DESCRIPTION, get(description)),
+        (PROBLEM, get(told)),
+        (ME, get(who)),
     ]
+    .into_iter()
+    .map(|(operation, handler)| Route { operation, handler })
+    .collect()
 }
 
 async fn live() -> Response {

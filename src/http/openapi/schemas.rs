@@ -2,9 +2,10 @@
 //!
 //! Those of records are made from [`crate::model::schema`], which is also what reads them.
 
+mod answers;
+
 use serde_json::{Map, Value, json};
 
-use crate::http::problem::Kind;
 use crate::model::schema::{CellType, Column, OFFICE, Placement, RecordKind};
 
 /// A reference to a schema by its name.
@@ -34,31 +35,31 @@ pub fn all() -> Value {
     let any = RecordKind::ALL.map(|kind| reference(&values_of(kind)));
     all.insert("RecordValues".into(), json!({ "anyOf": any }));
     for (name, schema) in [
-        ("Problem", problem()),
-        ("Receipt", receipt()),
+        ("Problem", answers::problem()),
+        ("Receipt", answers::receipt()),
         ("Correction", correction()),
         ("Reason", reason()),
         ("Unsealing", unsealing()),
-        ("Unsealed", unsealed()),
+        ("Unsealed", answers::unsealed()),
         ("Batch", batch()),
-        ("BatchAnswer", batch_answer()),
-        ("Record", record()),
-        ("Timeline", timeline()),
-        ("RegisterPage", register_page()),
-        ("Offices", offices()),
-        ("Indicators", indicators()),
-        ("Finding", finding()),
+        ("BatchAnswer", answers::batch_answer()),
+        ("Record", answers::record()),
+        ("Timeline", answers::timeline()),
+        ("RegisterPage", answers::register_page()),
+        ("Offices", answers::offices()),
+        ("Indicators", answers::indicators()),
+        ("Finding", answers::finding()),
         ("Findings", list_of("findings", &reference("Finding"))),
         ("Answer", one_text("text", "The answer; sealed.")),
         ("OptionalReason", optional_reason()),
         ("Waiver", waiver()),
         ("AuditAsked", audit_asked()),
-        ("AuditRun", audit_run()),
-        ("Import", import()),
-        ("EntryPage", entry_page()),
+        ("AuditRun", answers::audit_run()),
+        ("Import", answers::import()),
+        ("EntryPage", answers::entry_page()),
         ("EvidenceAsked", evidence_asked()),
-        ("Me", me()),
-        ("Ready", ready()),
+        ("Me", answers::me()),
+        ("Ready", answers::ready()),
     ] {
         all.insert(name.into(), schema);
     }
@@ -101,7 +102,7 @@ fn values(columns: &[Column], name: &str, zh: &str) -> Value {
 }
 
 /// An object whose members are these, of which the first `required` must be there.
-fn object(members: &[(&str, Value)], required: usize) -> Value {
+pub(super) fn object(members: &[(&str, Value)], required: usize) -> Value {
     let names: Vec<_> = members
         .iter()
         .take(required)
@@ -117,34 +118,34 @@ fn object(members: &[(&str, Value)], required: usize) -> Value {
     })
 }
 
-fn text(description: &str) -> Value {
+pub(super) fn text(description: &str) -> Value {
     json!({ "type": "string", "description": description })
 }
 
-fn count(description: &str) -> Value {
+pub(super) fn count(description: &str) -> Value {
     json!({ "type": "integer", "minimum": 0, "description": description })
 }
 
-fn id(description: &str) -> Value {
+pub(super) fn id(description: &str) -> Value {
     json!({ "type": "string", "format": "uuid", "description": description })
 }
 
-fn time(description: &str) -> Value {
+pub(super) fn time(description: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": description })
 }
 
-fn flag(description: &str) -> Value {
+pub(super) fn flag(description: &str) -> Value {
     json!({ "type": "boolean", "description": description })
 }
 
-fn or_null(mut schema: Value) -> Value {
+pub(super) fn or_null(mut schema: Value) -> Value {
     if let Some(kind) = schema.get("type").cloned() {
         schema["type"] = json!([kind, "null"]);
     }
     schema
 }
 
-fn list(items: &Value) -> Value {
+pub(super) fn list(items: &Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
@@ -152,88 +153,12 @@ fn list_of(name: &str, items: &Value) -> Value {
     object(&[(name, list(items))], 1)
 }
 
-fn office() -> Value {
+pub(super) fn office() -> Value {
     json!({ "type": "string", "pattern": "^[0-9]{12}$", "description": "The 12 digits of an office." })
 }
 
 fn one_text(name: &str, description: &str) -> Value {
     object(&[(name, text(description))], 1)
-}
-
-fn problem() -> Value {
-    let words: Vec<_> = Kind::ALL
-        .iter()
-        .map(|kind| format!("/v1/problems/{}", kind.word()))
-        .collect();
-    let wrong = object(
-        &[
-            ("detail", text("What is wrong there, and what to do.")),
-            ("detail_zh", text("The same in Chinese.")),
-            (
-                "pointer",
-                text("Where: a JSON Pointer (RFC 6901) into the body."),
-            ),
-            ("parameter", text("Where: a parameter of the query.")),
-            ("header", text("Where: a header.")),
-        ],
-        2,
-    );
-    let mut schema = object(
-        &[
-            (
-                "type",
-                json!({ "type": "string", "format": "uri-reference", "enum": words }),
-            ),
-            ("title", text("The kind of problem.")),
-            ("title_zh", text("The same in Chinese.")),
-            ("status", count("The status of the response.")),
-            ("detail", text("What is wrong, and what to do.")),
-            ("detail_zh", text("The same in Chinese.")),
-            (
-                "instance",
-                text("The request, as the log of the server names it."),
-            ),
-            ("errors", list(&wrong)),
-            ("position", count("The entry that it is about.")),
-            ("version", count("The version that the record has.")),
-            ("erased_by", count("The entry that erased the content.")),
-        ],
-        6,
-    );
-    schema["description"] = "RFC 9457. No value of the request is repeated.".into();
-    schema
-}
-
-fn receipt() -> Value {
-    object(
-        &[
-            (
-                "answer",
-                json!({ "type": "string", "enum": ["recorded", "replayed"], "description": "`replayed`: the same was recorded before, and this is its first receipt." }),
-            ),
-            (
-                "position",
-                count("Where the entry stands in the log, from 0."),
-            ),
-            ("record_id", id("The record, or the stream.")),
-            ("event_id", id("The event.")),
-            ("version", count("The version of the record, from 1.")),
-            ("recorded_at", time("When the ledger learned of it.")),
-            (
-                "leaf_hash",
-                text("RFC 6962 leaf hash of the entry, 64 hexadecimal digits."),
-            ),
-            (
-                "proof",
-                text("Where the proof will be, once a checkpoint covers the entry."),
-            ),
-            (
-                "erased_by",
-                or_null(count("The entry that erased the content since.")),
-            ),
-        ],
-        8,
-    )
 }
 
 fn correction() -> Value {
@@ -283,24 +208,6 @@ fn unsealing() -> Value {
     )
 }
 
-fn unsealed() -> Value {
-    object(
-        &[
-            ("record_id", id("The record.")),
-            ("version", count("Its version.")),
-            (
-                "disclosure",
-                count("The entry that says that this was shown."),
-            ),
-            (
-                "values",
-                json!({ "type": "object", "additionalProperties": { "type": ["string", "null"] } }),
-            ),
-        ],
-        4,
-    )
-}
-
 fn change() -> Value {
     let kinds: Vec<_> = RecordKind::ALL.iter().map(|kind| kind.as_str()).collect();
     object(
@@ -329,180 +236,6 @@ fn batch() -> Value {
     object(&[("changes", changes)], 1)
 }
 
-fn batch_answer() -> Value {
-    let one = json!({ "anyOf": [reference("Receipt"), reference("Problem")] });
-    object(
-        &[
-            (
-                "recorded",
-                count("Changes that were recorded, now or before."),
-            ),
-            (
-                "refused",
-                count("Changes that were refused; the others were recorded."),
-            ),
-            ("answers", list(&one)),
-        ],
-        3,
-    )
-}
-
-fn record() -> Value {
-    object(
-        &[
-            ("record_id", id("The record.")),
-            ("kind", text("Its kind.")),
-            ("version", count("Its version, from 1.")),
-            ("position", count("The entry of that version.")),
-            (
-                "recorded_at",
-                time("When the ledger learned of that version."),
-            ),
-            ("voided", flag("Whether it was withdrawn.")),
-            (
-                "erased_by",
-                or_null(count("The entry that erased its content.")),
-            ),
-            ("as_of", count("Entries that count.")),
-            (
-                "public",
-                json!({ "type": "object", "description": "What stands in the log in clear.", "additionalProperties": { "type": ["string", "number"] } }),
-            ),
-            ("sealed", list(&text("A sealed column that is stated."))),
-        ],
-        10,
-    )
-}
-
-fn timeline() -> Value {
-    let change = object(
-        &[
-            ("field", text("The column.")),
-            ("old", or_null(text("What it was."))),
-            (
-                "new",
-                or_null(text("What it is; sealed values are masked.")),
-            ),
-        ],
-        3,
-    );
-    let event = object(
-        &[
-            ("position", count("Where it stands.")),
-            ("version", count("The version of the record after it.")),
-            ("recorded_at", time("When the ledger learned of it.")),
-            ("event_id", id("The event.")),
-            (
-                "event",
-                json!({ "type": "string", "enum": ["Recorded", "Corrected", "Voided"] }),
-            ),
-            (
-                "metadata",
-                json!({ "type": "object", "additionalProperties": { "type": "string" } }),
-            ),
-            ("leaf_hash", text("RFC 6962 leaf hash, hexadecimal.")),
-            ("changes", list(&change)),
-            ("after_close_of", list(&json!({ "type": "object" }))),
-        ],
-        9,
-    );
-    object(
-        &[
-            ("record_id", id("The record.")),
-            ("kind", text("Its kind.")),
-            ("voided", flag("Whether it was withdrawn.")),
-            (
-                "erased_by",
-                or_null(count("The entry that erased its content.")),
-            ),
-            ("events", list(&event)),
-        ],
-        5,
-    )
-}
-
-fn register_page() -> Value {
-    object(
-        &[
-            ("kind", text("The kind of record.")),
-            ("as_of", count("Entries that count.")),
-            ("office", office()),
-            (
-                "rows",
-                list(
-                    &json!({ "type": "object", "description": "position, record_id, version, recorded_at, and the public columns." }),
-                ),
-            ),
-            ("next", or_null(text("The cursor of the next page."))),
-        ],
-        4,
-    )
-}
-
-fn offices() -> Value {
-    let one = object(
-        &[
-            ("code", office()),
-            ("level", text("county, township, village or facility.")),
-            ("name_zh", text("Its Chinese name.")),
-            ("name_en", text("Its English name.")),
-            ("parent", office()),
-        ],
-        2,
-    );
-    object(
-        &[
-            ("as_of", count("Entries that count.")),
-            ("offices", list(&one)),
-        ],
-        2,
-    )
-}
-
-fn indicators() -> Value {
-    object(
-        &[
-            ("office", json!({ "type": "object" })),
-            ("period", json!({})),
-            ("as_of", count("Entries that count.")),
-            ("figures", list(&json!({ "type": "object" }))),
-            ("indicators", list(&json!({ "type": "object" }))),
-            ("notes", list(&json!({ "type": "object" }))),
-        ],
-        6,
-    )
-}
-
-fn finding() -> Value {
-    object(
-        &[
-            ("id", id("The finding.")),
-            ("rule", text("The rule.")),
-            (
-                "verdict",
-                json!({ "type": "string", "enum": ["fail", "signal"] }),
-            ),
-            ("state", text("Where it stands.")),
-            ("office", office()),
-            (
-                "period",
-                json!({ "description": "The period, for a finding about one." }),
-            ),
-            ("records", list(&id("A record."))),
-            ("p", json!({ "type": ["number", "null"] })),
-            ("q", json!({ "type": ["number", "null"] })),
-            (
-                "position",
-                count("The last entry that the run took into account."),
-            ),
-            ("message_en", or_null(text("What the office is asked."))),
-            ("message_zh", or_null(text("The same in Chinese."))),
-            ("numbers", json!({ "type": ["object", "null"] })),
-        ],
-        7,
-    )
-}
-
 fn audit_asked() -> Value {
     object(
         &[
@@ -513,85 +246,6 @@ fn audit_asked() -> Value {
     )
 }
 
-fn audit_run() -> Value {
-    object(
-        &[
-            (
-                "position",
-                or_null(count("The last entry that was taken into account.")),
-            ),
-            ("rules_digest", text("SHA-256 of the rules.")),
-            (
-                "findings",
-                count("Findings of the office of the token and those below it."),
-            ),
-            ("raised", count("Put on the ledger now.")),
-            ("cleared", count("No longer found.")),
-            ("standing", count("On the ledger before.")),
-            ("rules", list(&json!({ "type": "object" }))),
-            ("faults", list(&text("A rule that could not be run."))),
-        ],
-        3,
-    )
-}
-
-fn import() -> Value {
-    let part = object(
-        &[
-            ("name", text("The file or sheet.")),
-            ("kind", text("What its rows are.")),
-            ("read", count("Rows that were read.")),
-            ("recorded", count("Rows that were recorded.")),
-            ("replayed", count("Rows that were recorded before.")),
-            ("erased", count("Of these, those that were erased since.")),
-            ("refused", count("Rows that were refused.")),
-        ],
-        7,
-    );
-    object(
-        &[
-            ("import_id", id("The import.")),
-            ("dry_run", flag("Whether nothing was appended.")),
-            ("parts", list(&part)),
-            (
-                "stopped",
-                list(&text("A file whose reading ended early, and why.")),
-            ),
-            (
-                "rejects",
-                or_null(text(
-                    "Every refused row with its reason, as comma-separated values.",
-                )),
-            ),
-        ],
-        4,
-    )
-}
-
-fn entry_page() -> Value {
-    let one = object(
-        &[
-            ("position", count("Where it stands.")),
-            ("recorded_at", time("When the ledger learned of it.")),
-            ("aggregate_type", text("The type of its stream.")),
-            ("aggregate_id", id("Its stream.")),
-            ("sequence", count("The version of its stream.")),
-            ("event_type", text("What happened.")),
-            ("office", or_null(office())),
-            ("leaf_hash", text("RFC 6962 leaf hash, hexadecimal.")),
-        ],
-        8,
-    );
-    object(
-        &[
-            ("as_of", count("Entries that there are.")),
-            ("entries", list(&one)),
-            ("next", or_null(text("The cursor of the next page."))),
-        ],
-        2,
-    )
-}
-
 fn evidence_asked() -> Value {
     object(
         &[
@@ -599,46 +253,5 @@ fn evidence_asked() -> Value {
             ("purpose", text("What for, when a field is opened; sealed.")),
         ],
         0,
-    )
-}
-
-fn me() -> Value {
-    let roles = crate::store::access::TokenRole::ALL.map(crate::store::access::TokenRole::as_str);
-    object(
-        &[
-            ("token", id("The token.")),
-            ("role", json!({ "type": "string", "enum": roles })),
-            ("office", office()),
-            ("expires_at", time("From when on it is void.")),
-        ],
-        4,
-    )
-}
-
-fn ready() -> Value {
-    object(
-        &[
-            ("ready", flag("Whether all is well.")),
-            ("complaints", list(&text("What is not."))),
-            (
-                "entries",
-                or_null(count(
-                    "Entries of the log; `null` when the store cannot be reached.",
-                )),
-            ),
-            (
-                "sealed",
-                count("Entries under the newest checkpoint, at the last look."),
-            ),
-            (
-                "published",
-                count("Entries under the checkpoint that is handed out."),
-            ),
-            (
-                "simulated_clock",
-                flag("Whether times come from the reports and prove nothing."),
-            ),
-        ],
-        6,
     )
 }
