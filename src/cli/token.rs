@@ -14,6 +14,9 @@ use crate::store::access::{Token, TokenRole};
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
     /// Make a token; its secret is shown once.
+    #[command(
+        after_help = "Example:\n  vitaledger token create --role registrar --office 990101100001 --expires 2027-12-31 --name 'hospital system'"
+    )]
     Create {
         /// What it is for.
         #[arg(long, value_enum)]
@@ -29,8 +32,10 @@ pub enum TokenCommand {
         name: Option<String>,
     },
     /// List tokens; never shows a secret.
+    #[command(after_help = "Example:\n  vitaledger token list --json")]
     List,
     /// Revoke a token, at once and for good.
+    #[command(after_help = "Example:\n  vitaledger token revoke 018f...")]
     Revoke {
         /// Its id, as `token list` names it.
         id: Uuid,

@@ -5,6 +5,7 @@
 //! large, of another media type, or no JSON. What must stay true: a message says where, and never
 //! quotes a value.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use axum::body::{Body, Bytes};
@@ -122,8 +123,9 @@ impl Node {
                 "不是 JSON 对象",
             ));
         };
-        for (index, (name, _)) in members.iter().enumerate() {
-            if members[..index].iter().any(|(other, _)| other == name) {
+        let mut seen = HashSet::with_capacity(members.len());
+        for (name, _) in &members {
+            if !seen.insert(name) {
                 let at = format!("{at}{}", pointer(name));
                 return Err(Problem::member(
                     at,

@@ -1,6 +1,6 @@
 //! What all handlers share.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -76,13 +76,25 @@ impl Service {
 /// So many requests at once, as a multiple of what one may make in a second.
 const TWICE: NonZeroU32 = NonZeroU32::MIN.saturating_add(1);
 
+/// What one client has: an address, or of IPv6 the 64 bits that its network gave it, of which it may
+/// choose any address.
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V6(address) => {
+            let bits = address.to_bits() & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from_bits(bits))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 impl Shared {
     /// Whether a client may make one more request now.
     ///
     /// # Errors
     /// When it must wait, and how long.
     pub fn admit(&self, client: IpAddr) -> Result<(), Problem> {
-        let Err(until) = self.rates.check_key(&client) else {
+        let Err(until) = self.rates.check_key(&network(client)) else {
             return Ok(());
         };
         let wait = until.wait_time_from(DefaultClock::default().now());
@@ -122,5 +134,19 @@ impl Shared {
         } else {
             self.limits.patience
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_one_whatever_address_of_its_network_it_takes() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:3:4:5:6"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 }

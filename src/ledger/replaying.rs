@@ -110,7 +110,12 @@ impl Ledger {
             let erased_by = rows.get(&first.position).and_then(|row| row.erased_by);
             let Some(entry) = same.or(erased_by.map(|_| first)) else {
                 let history = self.history(*id).await?.ok_or_else(gone)?;
-                let columns = differences(&history, draft);
+                let mut columns = differences(&history, draft);
+                // Of another office's record nothing more is told: whoever guesses its number must
+                // not learn by trying which values it has.
+                if let Some(office) = columns.iter().position(|column| column == "office") {
+                    columns = vec![columns.swap_remove(office)];
+                }
                 answers.push(Err(Refusal::Different {
                     position: first.position,
                     columns,

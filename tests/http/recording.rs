@@ -6,7 +6,7 @@ use vitaledger::store::access::TokenRole;
 
 use crate::on_both;
 use crate::running::{
-    Client, FOREIGN, Running, TOWNSHIP, VILLAGE, birth, birth_in, send, with_json,
+    Client, FOREIGN, NEIGHBOUR, Running, TOWNSHIP, VILLAGE, birth, birth_in, send, with_json,
 };
 
 on_both! {
@@ -17,6 +17,7 @@ on_both! {
     what_cannot_be_read_is_told_with_its_place
     offices_are_registered_below_ones_own
     every_kind_can_be_recorded
+    another_offices_record_is_not_found_out_by_trying
 }
 
 async fn a_record_is_recorded_corrected_and_voided(mut running: Running) {
@@ -358,6 +359,23 @@ async fn every_kind_can_be_recorded(mut running: Running) {
             .post(&void, &json!({ "reason": "a test" }))
             .await
             .expect(201);
+    }
+    running.stop_and_verify().await.close().await;
+}
+
+async fn another_offices_record_is_not_found_out_by_trying(mut running: Running) {
+    let client = running.registrar().await;
+    client.birth("B1").await;
+    let neighbour = running.token(TokenRole::Registrar, NEIGHBOUR).await;
+    // The number of a record of the village, with values that are guessed.
+    let mut guess = birth_in("B1", NEIGHBOUR);
+    for weight in [3100, 2900] {
+        guess["weight_g"] = json!(weight);
+        let answer = neighbour.post("/v1/records/birth", &guess).await;
+        let problem = answer.problem(409, "different-content");
+        let errors = problem["errors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{problem}");
+        assert_eq!(errors[0]["pointer"], "/office");
     }
     running.stop_and_verify().await.close().await;
 }
