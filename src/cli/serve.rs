@@ -39,7 +39,7 @@ pub struct Serve {
     #[arg(long, default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     seal_interval: u64,
     /// How often refusals are put on the ledger, in milliseconds.
-    #[arg(long, default_value_t = 5000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
+    #[arg(long, default_value_t = 10_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
     log_interval: u64,
     /// Longest that requests which run are waited for when the server stops, in seconds.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
