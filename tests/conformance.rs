@@ -323,3 +323,22 @@ async fn appends_do_not_read_the_vault_whole() {
     }
     panic!("the server did not report {APPENDS} inserts");
 }
+
+/// A ledger that was created before there were tokens gets their tables when they are first asked
+/// for, by several nodes at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tokens_come_to_a_ledger_that_had_none() {
+    let backend = Postgres::fresh().await;
+    let gone = "DROP SCHEMA vitaledger_access CASCADE";
+    backend.run_as_owner("vitaledger", gone).await.unwrap();
+    let mut nodes = Vec::new();
+    for _ in 0..4 {
+        let node = PostgresStore::open(&backend.address, PATIENCE).await;
+        nodes.push(node.unwrap());
+    }
+    let asked = nodes.iter().map(Tokens::tokens);
+    for tokens in futures_util::future::join_all(asked).await {
+        assert!(tokens.unwrap().is_empty());
+    }
+    assert!(backend.store().complaints().await.unwrap().is_empty());
+}

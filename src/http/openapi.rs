@@ -81,6 +81,8 @@ pub struct Operation {
     pub body: Content,
     /// Statuses of success, what each holds and means.
     pub answers: &'static [(u16, Content, &'static str)],
+    /// Headers of answers of success, beside `X-Request-Id`, which every answer has.
+    pub headers: &'static [(&'static str, &'static str)],
     /// Problems beside those that every operation may have.
     pub problems: &'static [Kind],
 }
@@ -230,10 +232,22 @@ fn content(content: Content) -> Option<Value> {
     }
 }
 
+fn headers(of_answer: &[(&str, &str)]) -> Value {
+    let all = [(
+        "X-Request-Id",
+        "The request, as the log of the server names it.",
+    )];
+    let header = |(name, text): &(&str, &str)| {
+        let described = json!({ "description": text, "schema": { "type": "string" } });
+        ((*name).to_owned(), described)
+    };
+    Value::Object(all.iter().chain(of_answer).map(header).collect())
+}
+
 fn responses(operation: &Operation) -> Value {
     let mut responses = Map::new();
     for (status, holds, text) in operation.answers {
-        let mut answer = json!({ "description": text });
+        let mut answer = json!({ "description": text, "headers": headers(operation.headers) });
         if let Some(content) = content(*holds) {
             answer["content"] = content;
         }

@@ -1,8 +1,12 @@
 //! Files of a delivery.
 
+use std::io::{Cursor, Write};
+
 use reqwest::Method;
 use serde_json::json;
 use vitaledger::store::access::TokenRole;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::on_both;
 use crate::running::{Client, FOREIGN, Running, TOWNSHIP, VILLAGE, send};
@@ -10,6 +14,7 @@ use crate::running::{Client, FOREIGN, Running, TOWNSHIP, VILLAGE, send};
 on_both! {
     a_file_is_imported_and_what_is_refused_is_given_back
     offices_are_imported_below_ones_own
+    a_packed_delivery_is_imported_offices_first
 }
 
 const HEADER: &str =
@@ -100,5 +105,43 @@ async fn offices_are_imported_below_ones_own(mut running: Running) {
         (&json!(1), &json!(2)),
         "{done}"
     );
+    running.stop_and_verify().await.close().await;
+}
+
+/// A ZIP of files, stored or deflated.
+fn packed(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in files {
+        let options = SimpleFileOptions::default();
+        writer.start_file(*name, options).unwrap();
+        writer.write_all(text.as_bytes()).unwrap();
+    }
+    writer.finish().unwrap().into_inner()
+}
+
+async fn a_packed_delivery_is_imported_offices_first(mut running: Running) {
+    let client = running.token(TokenRole::Registrar, TOWNSHIP).await;
+    let births = format!("{HEADER}\nB1,village,990101100009,2014-06-01,2014-06-03,F,3100,甲某某\n");
+    let offices =
+        format!("code,name_zh,name_en,level,parent\n990101100009,第九,,village,{TOWNSHIP}\n");
+    let delivery = packed(&[("births.csv", &births), ("offices.csv", &offices)]);
+    let done = upload(&client, "file=delivery.zip", delivery).await;
+    let done = done.expect(200);
+    let recorded = done["parts"].as_array().unwrap().iter();
+    let recorded: u64 = recorded
+        .map(|part| part["recorded"].as_u64().unwrap())
+        .sum();
+    assert_eq!(recorded, 2, "{done}");
+    for outside in ["../births.csv", "a/births.csv", "/births.csv"] {
+        let delivery = packed(&[(outside, &births)]);
+        let answer = upload(&client, "file=delivery.zip", delivery).await;
+        answer.problem(422, "invalid-value");
+    }
+    let bomb = packed(&[("births.csv", &"0".repeat(8 << 20))]);
+    assert!(bomb.len() < 1 << 20);
+    let answer = upload(&client, "file=delivery.zip", bomb).await;
+    answer.problem(413, "too-large");
+    let answer = upload(&client, "file=delivery.zip", b"PK, or not".to_vec()).await;
+    answer.problem(422, "invalid-value");
     running.stop_and_verify().await.close().await;
 }

@@ -261,10 +261,9 @@ async fn what_cannot_be_read_is_told_with_its_place(mut running: Running) {
         .post("/v1/records/wedding", &json!({}))
         .await
         .problem(404, "not-found");
-    client
-        .get("/v1/records/birth")
-        .await
-        .problem(405, "method-not-allowed");
+    let answer = client.get("/v1/records/birth").await;
+    assert_eq!(answer.header("allow"), "POST");
+    answer.problem(405, "method-not-allowed");
     running.get("/v2").await.problem(404, "not-found");
     running.stop_and_verify().await.close().await;
 }

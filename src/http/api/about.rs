@@ -31,6 +31,7 @@ const ABOUT: Operation = Operation {
     parameters: &[],
     body: Content::Nothing,
     answers: &[],
+    headers: &[],
     problems: &[],
 };
 const LIVE: Operation = Operation {

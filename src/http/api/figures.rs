@@ -81,6 +81,7 @@ const INDICATORS: Operation = Operation {
         Content::Json("Indicators"),
         "Each with its texts in both languages.",
     )],
+    headers: &[],
     problems: &[Kind::Malformed, Kind::NotFound],
 };
 const REPORT: Operation = Operation {

@@ -50,6 +50,7 @@ const LIST: Operation = Operation {
         Content::Json("Findings"),
         "In the order in which they were first raised.",
     )],
+    headers: &[],
     problems: &[Kind::Malformed, Kind::NotFound],
 };
 const ONE: Operation = Operation {

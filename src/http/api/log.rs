@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 
-use super::{Answered, CURSOR, ID, KIND, LIMIT, OFFICE, POSITION, Path, Route};
+use super::{Answered, CURSOR, ID, KIND, LIMIT, LINK_HEADER, OFFICE, POSITION, Path, Route};
 use crate::app::log_files::{office_of_entry, parsed};
 use crate::http::authority::{Allowed, Auditing, Permission, Reading};
 use crate::http::body::Json;
@@ -71,6 +71,7 @@ const LOG: Operation = Operation {
     parameters: &[],
     body: Content::Nothing,
     answers: &[],
+    headers: &[],
     problems: &[Kind::NotFound],
 };
 
@@ -121,6 +122,7 @@ const ENTRIES: Operation = Operation {
         "A page; the next one is in Link.",
     )],
     problems: &[Kind::Malformed, Kind::NotFound],
+    headers: &[LINK_HEADER],
     ..LOG
 };
 const ENTRY: Operation = Operation {

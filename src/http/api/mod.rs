@@ -24,7 +24,7 @@ pub mod reading;
 pub mod records;
 pub mod registers;
 
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -136,6 +136,13 @@ const IF_MATCH: Parameter = Parameter {
     schema: r#"{ "type": "string" }"#,
     text: "The ETag of the record that is changed: refused when it has another version by then.",
 };
+
+const ETAG_HEADER: (&str, &str) = ("ETag", "The version of the record, for If-Match.");
+const LOCATION_HEADER: (&str, &str) = ("Location", "Where the record is read.");
+const LINK_HEADER: (&str, &str) = (
+    "Link",
+    "The next page, with rel=\"next\"; none on the last.",
+);
 
 /// The values of a path.
 pub struct Path(Vec<(String, String)>);
@@ -249,10 +256,22 @@ pub async fn no_route() -> Problem {
 }
 
 /// There is one, but not for this method.
-pub async fn no_method() -> Problem {
+pub async fn no_method(request: Request) -> Problem {
+    let path = request.extensions().get::<MatchedPath>();
+    let path = path.map_or("", MatchedPath::as_str);
+    let mut methods: Vec<String> = operations()
+        .iter()
+        .filter(|operation| operation.path == path)
+        .map(|operation| operation.method.to_uppercase())
+        .collect();
+    if methods.iter().any(|method| method == "GET") {
+        methods.push("HEAD".to_owned());
+    }
     let said = Said::new(
         "this method is not for this address; /v1 describes what there is",
         "该地址不支持此方法；/v1 说明有哪些接口",
     );
-    Problem::new(Kind::MethodNotAllowed, said)
+    let mut problem = Problem::new(Kind::MethodNotAllowed, said);
+    problem.more.push(("allow", methods.join(", ").into()));
+    problem
 }

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use serde_json::{Map, Value, json};
 
 use super::log::slots_of;
-use super::{AS_OF, Answered, ID, KIND, Path, Route};
+use super::{AS_OF, Answered, ETAG_HEADER, ID, KIND, Path, Route};
 use crate::app::AppError;
 use crate::app::timeline::Timeline;
 use crate::http::authority::{Allowed, Authority, Permission, Reading, Unsealing};
@@ -45,6 +45,7 @@ const READ: Operation = Operation {
             "It has the version of If-None-Match.",
         ),
     ],
+    headers: &[ETAG_HEADER],
     problems: &[Kind::Malformed, Kind::NotFound],
 };
 const TIMELINE: Operation = Operation {
@@ -57,6 +58,7 @@ const TIMELINE: Operation = Operation {
     parameters: &[KIND, ID],
     answers: &[(200, Content::Json("Timeline"), "Its events, in order.")],
     problems: &[Kind::NotFound],
+    headers: &[],
     ..READ
 };
 const UNSEAL: Operation = Operation {
@@ -79,6 +81,7 @@ const UNSEAL: Operation = Operation {
         Kind::MediaType,
         Kind::InvalidValue,
     ],
+    headers: &[],
     ..READ
 };
 

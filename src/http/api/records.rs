@@ -6,7 +6,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use serde_json::{Value, json};
 
-use super::{Answered, ID, IDEMPOTENCY_KEY, IF_MATCH, KIND, MOST_CHANGES, Path, Route, answered};
+use super::{
+    Answered, ETAG_HEADER, ID, IDEMPOTENCY_KEY, IF_MATCH, KIND, LOCATION_HEADER, MOST_CHANGES,
+    Path, Route, answered,
+};
 use crate::app::records::{Asked, Change, Values, office_of};
 use crate::app::{App, AppError};
 use crate::http::authority::{Allowed, Authority, Permission, Reporting};
@@ -43,6 +46,7 @@ const CHANGE: Operation = Operation {
     parameters: &[],
     body: Content::Nothing,
     answers: ONE,
+    headers: &[ETAG_HEADER, LOCATION_HEADER],
     problems: &[
         Kind::Malformed,
         Kind::OtherOffice,
@@ -118,6 +122,7 @@ const BATCH: Operation = Operation {
         Kind::MediaType,
         Kind::InvalidValue,
     ],
+    headers: &[],
     ..CHANGE
 };
 const RECORD_OFFICE: Operation = Operation {
@@ -128,6 +133,7 @@ const RECORD_OFFICE: Operation = Operation {
         "登记或变更下级单位",
     ),
     body: Content::Json("OfficeValues"),
+    headers: &[],
     ..CHANGE
 };
 

@@ -6,7 +6,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use super::log::page;
-use super::{AS_OF, Answered, CURSOR, KIND, LIMIT, OFFICE, Path, Route};
+use super::{AS_OF, Answered, CURSOR, KIND, LIMIT, LINK_HEADER, OFFICE, Path, Route};
 use crate::app::AppError;
 use crate::app::reading::office_of_row;
 use crate::http::authority::{Allowed, Permission, Reading};
@@ -36,6 +36,7 @@ const REGISTER: Operation = Operation {
         Content::Json("RegisterPage"),
         "A page in order of position; the next one, as of the same moment, is in Link.",
     )],
+    headers: &[LINK_HEADER],
     problems: &[Kind::Malformed, Kind::NotFound],
 };
 const OFFICES: Operation = Operation {
@@ -47,6 +48,7 @@ const OFFICES: Operation = Operation {
     ),
     parameters: &[AS_OF, OFFICE],
     answers: &[(200, Content::Json("Offices"), "By code.")],
+    headers: &[],
     ..REGISTER
 };
 

@@ -385,6 +385,7 @@ pub fn problem() -> Value {
             ("errors", list(&wrong)),
             ("position", count("The entry that it is about.")),
             ("version", count("The version that the record has.")),
+            ("allow", text("The methods that there are.")),
             ("erased_by", count("The entry that erased the content.")),
         ],
         6,
