@@ -4,7 +4,7 @@
 //! read, caught up with the log. What may fail: the store. What must stay true: everything here is
 //! derived and brought up to the head before it is handed out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
@@ -19,7 +19,7 @@ use crate::registers::Registers;
 #[derive(Default)]
 pub struct Shelf {
     registers: Arc<RwLock<Option<Registers>>>,
-    offices: tokio::sync::Mutex<Known>,
+    offices: Mutex<Known>,
 }
 
 /// The offices as far as they were read.
@@ -39,25 +39,36 @@ impl App {
     /// # Errors
     /// When the store fails or an entry does not read.
     pub async fn offices_now(&self) -> Result<Arc<OfficeDirectory>, AppError> {
-        let mut known = self.shelf.offices.lock().await;
+        let lock = || self.shelf.offices.lock();
+        let (next, known) = {
+            let known = lock().unwrap_or_else(PoisonError::into_inner);
+            (known.next, known.directory.clone())
+        };
+        // Without the lock: everybody asks this, and most often there is nothing new.
         let store = self.store();
-        let newer = store
-            .entries_of_type_from("office", known.next, u64::MAX)
-            .await?;
-        if newer.is_empty() {
-            return Ok(known.directory.clone());
-        }
-        let mut directory = known.directory.as_ref().clone();
+        let newer = store.entries_of_type_from("office", next, u64::MAX).await?;
+        let Some(last) = newer.last() else {
+            return Ok(known);
+        };
+        let mut directory = known.as_ref().clone();
         for stored in &newer {
             let position = stored.position;
             let event: OfficeEvent = Entry::parse(&stored.bytes)
                 .and_then(|entry| serde_json::from_str(entry.payload.get()))
                 .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
             directory.insert(event.office().clone());
-            known.next = position + 1;
         }
-        known.directory = Arc::new(directory);
-        Ok(known.directory.clone())
+        let read = Known {
+            next: last.position + 1,
+            directory: Arc::new(directory),
+        };
+        let directory = read.directory.clone();
+        let mut known = lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have read more meanwhile.
+        if known.next < read.next {
+            *known = read;
+        }
+        Ok(directory)
     }
 
     /// The registers with at least so many entries, kept open for the next who asks.
