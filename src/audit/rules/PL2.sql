@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Live births of one mother
 -- title_zh: 同一母亲的活产间隔
 -- ask_en: Two live births of one mother are {days} days apart; which date, or which mother, is wrong?

@@ -1,5 +1,5 @@
 -- id: SQ1
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
