@@ -19,26 +19,34 @@ WITH begun AS (
     )
 ), lines AS (
     SELECT r.record, r.office, o.level, o.parent, r.period, r.period_first_day, r.period_last_day,
-           r.indicator, r.value, r.submitted_day
+           r.period_kind, r.period_last_month, r.indicator, r.value, r.submitted_day
     FROM returns r JOIN offices o ON r.office = o.office
     WHERE r.source = 'village' AND r.value IS NOT NULL
       AND r.indicator IN ('births', 'births_male', 'births_female', 'marriages', 'divorces', 'deaths', 'arrivals', 'departures')
 ), happened AS (
-    SELECT office, 'births' AS indicator, occurred_day, reported_day FROM births WHERE source = 'village'
+    SELECT office, 'births' AS indicator, occurred_month, occurred_day, reported_day FROM births WHERE source = 'village'
     UNION ALL
-    SELECT office, CASE WHEN sex = 'M' THEN 'births_male' ELSE 'births_female' END, occurred_day, reported_day
+    SELECT office, CASE WHEN sex = 'M' THEN 'births_male' ELSE 'births_female' END, occurred_month, occurred_day, reported_day
     FROM births WHERE source = 'village' AND sex IN ('M', 'F')
     UNION ALL
-    SELECT office, kind || 's', occurred_day, reported_day FROM registrations
+    SELECT office, kind || 's', occurred_month, occurred_day, reported_day FROM registrations
     WHERE source = 'village' AND kind IN ('marriage', 'divorce', 'death', 'arrival', 'departure')
+), countable AS (
+    SELECT l.* FROM lines l CROSS JOIN begun b
+    WHERE l.level = 'village' AND l.submitted_day IS NOT NULL AND l.period_first_day >= b.first_day
 ), counted AS (
     SELECT l.record, count(h.office) AS counted
-    FROM lines l CROSS JOIN begun b LEFT JOIN happened h
+    FROM countable l LEFT JOIN happened h
+        ON l.office = h.office AND l.indicator = h.indicator AND l.period_last_month = h.occurred_month
+       AND h.reported_day <= l.submitted_day
+    WHERE l.period_kind = 'month' GROUP BY l.record
+    UNION ALL
+    SELECT l.record, count(h.office)
+    FROM countable l LEFT JOIN happened h
         ON l.office = h.office AND l.indicator = h.indicator
        AND h.occurred_day >= l.period_first_day AND h.occurred_day <= l.period_last_day
        AND h.reported_day <= l.submitted_day
-    WHERE l.level = 'village' AND l.submitted_day IS NOT NULL AND l.period_first_day >= b.first_day
-    GROUP BY l.record
+    WHERE l.period_kind <> 'month' GROUP BY l.record
 ), sums AS (
     -- One return: what was submitted for a period on one day.
     SELECT office, period, coalesce(submitted_day, 0) AS submitted,
