@@ -9,13 +9,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::Days;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
+use super::error::failed;
 use super::opening::OpenedRecords;
 use super::reading::{BATCH, named_records};
 use super::{App, AppError};
 use crate::audit::catalogue::Catalogue;
 use crate::audit::finding::Finding;
+use crate::audit::near::Earlier;
 use crate::audit::run::{Examination, Moment, Run};
 use crate::ledger::aggregate::finding::{
     Finding as FindingAggregate, FindingCommand, FindingStage, Step,
@@ -28,6 +32,19 @@ use crate::model::time::{Timestamp, day_number, month_number};
 
 /// Days after which the reports of a month are in.
 const REPORTS_ARE_IN: u64 = 31;
+
+/// The name of what rules gave in the casebook.
+const GIVEN: &str = "given.sealed";
+
+/// What rules gave, and what else their tables were made of.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Kept {
+    /// Tokens of women that were left.
+    women: u64,
+    /// Offices that there were; there are never fewer.
+    offices: u64,
+    given: Earlier,
+}
 
 /// A run, with what it takes to name its records.
 pub struct Audited {
@@ -101,6 +118,16 @@ impl App {
     /// When the store fails, or a sealed field does not open.
     pub async fn audit(&self, catalogue: &Catalogue, size: u64) -> Result<Audited, AppError> {
         let opened = Arc::new(self.open_records(size).await?);
+        let earlier = self.earlier(&opened, size).await?;
+        self.audit_after(&opened, catalogue, size, earlier).await
+    }
+
+    /// The same, and every rule is asked of everything.
+    ///
+    /// # Errors
+    /// See [`App::audit`].
+    pub async fn audit_whole(&self, catalogue: &Catalogue, size: u64) -> Result<Audited, AppError> {
+        let opened = Arc::new(self.open_records(size).await?);
         self.audit_of(&opened, catalogue, size).await
     }
 
@@ -114,11 +141,25 @@ impl App {
         catalogue: &Catalogue,
         size: u64,
     ) -> Result<Audited, AppError> {
+        self.audit_after(opened, catalogue, size, None).await
+    }
+
+    async fn audit_after(
+        &self,
+        opened: &Arc<OpenedRecords>,
+        catalogue: &Catalogue,
+        size: u64,
+        earlier: Option<Earlier>,
+    ) -> Result<Audited, AppError> {
         let offices = self.offices(size).await?;
         let mut tables = opened.tables(size, &offices)?;
         tables.extend(self.override_tables(catalogue, opened, size).await?);
         let moment = self.audit_moment(size).await?;
-        let examination = Examination::of(tables, &offices, moment, catalogue).await?;
+        let mut examination = Examination::of(tables, &offices, moment, catalogue).await?;
+        if let Some(earlier) = earlier {
+            let gone = opened.gone(earlier.size, size, &offices)?;
+            examination.after(earlier, &gone, catalogue)?;
+        }
         Ok(Audited {
             run: examination.run(catalogue).await,
             examination,
@@ -128,6 +169,47 @@ impl App {
             ledger: self.ledger.id,
             opened: opened.clone(),
         })
+    }
+
+    /// What rules gave at the last run, if it was of as many entries or fewer.
+    async fn earlier(
+        &self,
+        opened: &OpenedRecords,
+        size: u64,
+    ) -> Result<Option<Earlier>, AppError> {
+        let casebook = self.casebook().await?;
+        let kept = casebook.read(GIVEN, GIVEN, &self.ledger.master);
+        let kept = kept.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        let Some(kept) = kept.filter(|kept| kept.given.size <= size) else {
+            return Ok(None);
+        };
+        // Codes that are destroyed and offices that are new change rows that stand where they stood.
+        let then = self.kept(opened, kept.given.clone()).await?;
+        Ok((then == kept).then_some(kept.given))
+    }
+
+    async fn kept(&self, opened: &OpenedRecords, given: Earlier) -> Result<Kept, AppError> {
+        Ok(Kept {
+            women: opened.women(given.size),
+            offices: self.offices(opened.size()).await?.all().len() as u64,
+            given,
+        })
+    }
+
+    /// Keeps what rules gave for the next run, sealed; not what a run of a few of them gave where
+    /// one of more is kept.
+    async fn keep_given(&self, audited: &Audited) -> Result<(), AppError> {
+        let casebook = self.casebook().await?;
+        let before = casebook.read(GIVEN, GIVEN, &self.ledger.master);
+        let before = before.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
+        let given = &audited.run.given;
+        if before.is_some_and(|before| before.given.rules.len() > given.rules.len()) {
+            return Ok(());
+        }
+        let kept = self.kept(&audited.opened, given.clone()).await?;
+        let text = Zeroizing::new(serde_json::to_string(&kept).unwrap_or_default());
+        let done = casebook.keep(GIVEN, GIVEN, text.as_bytes(), &self.ledger.master);
+        done.map_err(failed("keep what the rules gave in", &self.folder))
     }
 
     async fn audit_moment(&self, size: u64) -> Result<Moment, AppError> {
@@ -196,6 +278,7 @@ impl App {
             requests = rest;
         }
         self.seal().await?;
+        self.keep_given(audited).await?;
         Ok(settled)
     }
 

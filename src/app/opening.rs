@@ -18,6 +18,7 @@ use super::error::failed;
 use super::{App, AppError};
 use crate::audit::casebook::{Casebook, Holding, PIECE, Piece};
 use crate::audit::cases::{Case, Cases};
+use crate::audit::near::Tables;
 use crate::audit::run::office_number;
 use crate::ledger::execute::Ledger;
 use crate::ledger::history::RecordHistory;
@@ -34,9 +35,6 @@ use crate::store::StoredEntry;
 
 /// Pieces that are being opened at once.
 const IN_FLIGHT: usize = 4;
-
-/// Tables by name.
-pub type Tables = Vec<(&'static str, Vec<RecordBatch>)>;
 
 /// Every version of every record up to a number of entries, opened.
 pub struct OpenedRecords {
@@ -61,11 +59,41 @@ impl OpenedRecords {
             return Err(AppError::Usage(what));
         }
         let superseded = self.registers.superseded(size)?;
+        let holds = |position| position < size && !superseded.contains(&position);
+        self.rows(size, &holds, offices)
+    }
+
+    /// What held as of an earlier number of entries, and no longer as of a later one.
+    ///
+    /// # Errors
+    /// When the registers cannot be read.
+    pub fn gone(
+        &self,
+        earlier: u64,
+        size: u64,
+        offices: &OfficeDirectory,
+    ) -> Result<Tables, AppError> {
+        let (before, superseded) = (
+            self.registers.superseded(earlier)?,
+            self.registers.superseded(size)?,
+        );
+        let is_gone = |position| {
+            position < earlier && superseded.contains(&position) && !before.contains(&position)
+        };
+        self.rows(earlier, &is_gone, offices)
+    }
+
+    /// Rows of the first so many entries.
+    fn rows(
+        &self,
+        size: u64,
+        holds: &dyn Fn(Position) -> bool,
+        offices: &OfficeDirectory,
+    ) -> Result<Tables, AppError> {
         let codes = offices.all().into_iter();
         let offices: HashSet<i64> = codes.map(|office| office_number(office.code)).collect();
         let holding = Holding {
-            size,
-            superseded: &superseded,
+            holds,
             offices: &offices,
             women: &self.women,
         };
@@ -80,6 +108,19 @@ impl OpenedRecords {
             Ok((kind.file(), batches))
         };
         RecordKind::ALL.into_iter().map(of_kind).collect()
+    }
+
+    /// Number of entries that were opened.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How many tokens of women are left of losses that were first reported among so many entries.
+    #[must_use]
+    pub fn women(&self, size: u64) -> u64 {
+        let firsts = self.women.keys().filter(|first| **first < size);
+        firsts.count() as u64
     }
 
     /// The record that has a row at a position.

@@ -11,10 +11,11 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{Field, Schema};
 
-use super::opening::{OpenedRecords, Tables};
+use super::opening::OpenedRecords;
 use super::restatements::{Reason, Restatement};
 use super::{App, AppError};
 use crate::audit::catalogue::Catalogue;
+use crate::audit::near::Tables;
 use crate::audit::run::office_number;
 use crate::model::id::OfficeCode;
 use crate::model::time::day_number;

@@ -46,10 +46,8 @@ const NONCE_END: [u8; 8] = [0; 8];
 
 /// What held at a moment.
 pub struct Holding<'h> {
-    /// Number of entries that count.
-    pub size: u64,
-    /// Positions of rows that a later one supersedes.
-    pub superseded: &'h HashSet<Position>,
+    /// Whether the row of a position did.
+    pub holds: &'h dyn Fn(Position) -> bool,
     /// The numbers of the offices that there were.
     pub offices: &'h HashSet<i64>,
     /// The tokens of women that are not destroyed, by the first position of the loss.
@@ -86,10 +84,7 @@ impl Piece {
     ) -> Result<RecordBatch, ArrowError> {
         let all = &self.tables[kind as usize];
         let positions = all.column(0).as_primitive::<Int64Type>();
-        let holds = |position: &i64| {
-            let position = number(*position);
-            position < holding.size && !holding.superseded.contains(&position)
-        };
+        let holds = |position: &i64| (holding.holds)(number(*position));
         let mask: BooleanArray = positions.values().iter().map(holds).map(Some).collect();
         let whole = mask.true_count() == mask.len();
         let held = if whole {

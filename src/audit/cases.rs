@@ -380,6 +380,24 @@ pub fn changing(kind: RecordKind) -> Vec<(usize, Changing)> {
         .collect()
 }
 
+/// The columns of a kind that are codes, each with what it is a code of. Two codes of one class
+/// that are the same stand for the same value; those of different classes never are.
+#[must_use]
+pub fn coded(kind: RecordKind) -> Vec<(usize, &'static str)> {
+    let class = |take: Take| match take {
+        Code(purpose, _) => Some(purpose),
+        Name(_) => Some("name"),
+        Person(_) => Some("person"),
+        Alike(..) => Some("alike"),
+        Woman => Some("woman"),
+        _ => None,
+    };
+    let columns = columns(kind).into_iter().enumerate();
+    columns
+        .filter_map(|(index, (_, take))| Some((index, class(take)?)))
+        .collect()
+}
+
 /// The table of one kind of record.
 pub struct Cases<'k> {
     kind: RecordKind,

@@ -14,6 +14,7 @@
 //! -- verdict: fail                   fail | signal; a column `verdict` may say otherwise
 //! -- about: records                  records | office: what a finding is about
 //! -- subject: indicator, series      columns that tell findings about one office and period apart
+//! -- near: person, certificate       whose codes the records of a row share, if it looks no further
 //! -- title_en: ...  -- title_zh: ...
 //! -- ask_en: ...    -- ask_zh: ...   what the office is asked; {column} stands for its value
 //! -- work_en: ...   -- work_zh: ...  the arithmetic, spelled out in the same way; may be left out
@@ -49,7 +50,7 @@ macro_rules! texts {
 
 /// The rules that the program carries, by the name of their file.
 const RULES: &[(&str, &str)] = texts!(
-    "AR1" "AR2" "AR3" "BN1" "BN2" "CT1" "CT2" "CT3" "CT4" "CT5" "DU1" "FN1" "HP1" "HP2-gestation"
+    "AR1" "AR2" "AR3" "BN1" "BN2" "CT1" "CT2" "CT3" "CT4" "CT5" "DU1" "DU1-nameless" "FN1" "HP1" "HP2-gestation"
     "HP2-weight" "HP3-ages" "HP3-zodiac" "HP4" "ID1" "ID2" "ID3" "PL1" "PL2" "PL3" "PY1" "PY2"
     "PY3" "PY4" "PY5" "PY6" "PY7" "PY8" "PY9" "RS1" "RS2" "SQ1" "SR1" "SR1-closeness" "SR2" "TM1" "TM2"
     "TM2-closed" "TM2-late-share" "TM3" "XS1" "XS2" "XS3" "XS4" "XS5"
@@ -64,7 +65,7 @@ const CHARTS: &[(&str, &str)] = texts!(
 );
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
 const VIEWS: &[(&str, &str)] =
-    texts!("views/birth_links" "views/figures" "views/schemes" "views/spans");
+    texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/spans");
 
 /// What a rule's findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +119,12 @@ impl Parameter {
     }
 }
 
+/// The words of a text.
+fn words(sql: &str) -> BTreeSet<&str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    sql.split(|c| !is_part(c)).collect()
+}
+
 /// Where a line comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -158,6 +165,9 @@ pub struct Rule {
     pub about: About,
     /// Columns that tell findings about one office and period apart.
     pub subject: Vec<String>,
+    /// Classes of codes that the records of a row share, and beyond which it does not look; empty
+    /// where it may look anywhere. See [`super::near`].
+    pub near: Vec<String>,
     /// Its name.
     pub title: Bilingual,
     /// What the office is asked; `{column}` stands for a value.
@@ -182,6 +192,12 @@ impl Rule {
             Some(part) => format!("{}-{part}", self.id),
             None => self.id.clone(),
         }
+    }
+
+    /// Whether its SQL names a table.
+    #[must_use]
+    pub fn asks(&self, table: &str) -> bool {
+        words(&self.sql).contains(table)
     }
 
     /// What the engine says of its text, where it says it.
@@ -346,18 +362,13 @@ impl Catalogue {
     /// Whether a rule, or a view that a rule asks, names a table.
     #[must_use]
     pub fn asks(&self, table: &str) -> bool {
-        let words = |sql: &str| -> BTreeSet<String> {
-            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            let words = sql.split(|c| !is_part(c));
-            words.map(str::to_owned).collect()
-        };
         let mut asked = BTreeSet::new();
         for rule in self.rules.values() {
             asked.extend(words(&rule.sql));
         }
         // A view may ask one that was made before it.
         for view in self.views.iter().rev() {
-            if asked.contains(&view.name) {
+            if asked.contains(view.name.as_str()) {
                 asked.extend(words(&view.sql));
             }
         }

@@ -7,7 +7,7 @@
 //!
 //! | of the log | of the figures |
 //! |---|---|
-//! | [`verify`], [`walk`], [`exported`], [`evidence`], [`cosigned`], [`keys`] | [`catalogue`] reads the rules, [`cases`] makes their tables, [`casebook`] keeps them, [`functions`] are the statistics, [`run`] asks and decides, [`finding`] is what comes of it, [`score`] holds it against a known truth |
+//! | [`verify`], [`walk`], [`exported`], [`evidence`], [`cosigned`], [`keys`] | [`catalogue`] reads the rules, [`cases`] makes their tables, [`casebook`] keeps them, [`functions`] are the statistics, [`near`] is what need not be asked again, [`run`] asks and decides, [`finding`] is what comes of it, [`score`] holds it against a known truth |
 
 pub mod casebook;
 pub mod cases;
@@ -19,6 +19,7 @@ pub mod finding;
 pub mod functions;
 pub mod keys;
 pub mod leaves;
+pub mod near;
 mod outline;
 pub mod rows;
 pub mod run;

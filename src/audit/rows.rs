@@ -3,6 +3,7 @@
 use datafusion::arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
+use serde::{Deserialize, Serialize};
 
 use super::catalogue::{About, Rule};
 use crate::ledger::aggregate::finding::Verdict;
@@ -11,7 +12,7 @@ use crate::model::period::Period;
 use crate::statistics::PValue;
 
 /// A value that a rule computed.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Number {
     /// A whole number.
     Whole(i64),
@@ -79,7 +80,7 @@ impl Number {
 }
 
 /// A test, before the multiplicity control.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Tested {
     /// Its p-values.
     pub p: PValue,
@@ -88,7 +89,7 @@ pub struct Tested {
 }
 
 /// What a row says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Says {
     /// It is a finding, or a signal if its test holds.
     Verdict(Verdict),
@@ -97,7 +98,7 @@ pub enum Says {
 }
 
 /// A row of a rule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Found {
     /// Whose.
     pub office: OfficeCode,

@@ -19,10 +19,12 @@ use serde::Serialize;
 use super::catalogue::{Catalogue, Rule, RuleFault};
 use super::finding::{Finding, Judged};
 use super::functions;
+use super::near::{Earlier, Given, Near, Tables, digest_of};
 use super::rows::{Found, found_in};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
+use crate::model::schema::RecordKind;
 use crate::registers::sql::{Session, SqlError};
 use crate::statistics::multiplicity::{Test, decide};
 
@@ -84,6 +86,10 @@ pub struct Run {
     pub faults: Vec<RuleFault>,
     /// Rules of which a part did not run, so that a finding that is not there says nothing.
     pub unheard: BTreeSet<String>,
+    /// What rules gave that look at what is near a record only, for the next run.
+    pub given: Earlier,
+    /// How many of them were asked only of what changed.
+    pub asked_again: u64,
     /// Whether every rule could be read.
     pub complete: bool,
     /// False discovery rate inside the rules that were chosen.
@@ -96,6 +102,19 @@ pub struct Examination {
     moment: Moment,
     /// Views that could not be made.
     faults: Vec<RuleFault>,
+    /// The tables of records.
+    records: Tables,
+    /// All other tables.
+    others: Vec<(String, Vec<RecordBatch>)>,
+    changed: Option<Changed>,
+}
+
+/// What changed since an earlier run.
+struct Changed {
+    earlier: Earlier,
+    near: Near,
+    /// The same tables, with only those rows of records that are near what changed.
+    session: Session,
 }
 
 /// A code of 12 digits as a number.
@@ -168,6 +187,23 @@ async fn whole(session: &Session, sql: &str) -> Result<Vec<RecordBatch>, SqlErro
     Ok(batches)
 }
 
+/// These tables, and the functions that rules see.
+fn session_of(
+    size: u64,
+    records: &Tables,
+    others: &[(String, Vec<RecordBatch>)],
+) -> Result<Session, SqlError> {
+    let mut session = Session::of_nothing(size)?;
+    functions::register(session.context());
+    for (name, batches) in records {
+        session.add_rows(name, batches.clone())?;
+    }
+    for (name, batches) in others {
+        session.add_rows(name, batches.clone())?;
+    }
+    Ok(session)
+}
+
 impl Examination {
     /// With these tables, by name, as of a moment; and what those views of the catalogue make of
     /// them that its rules ask. A table of no batch at all is left out.
@@ -193,13 +229,17 @@ impl Examination {
         moment: Moment,
         catalogue: &Catalogue,
     ) -> Result<Self, SqlError> {
-        let mut session = Session::of_nothing(moment.size)?;
-        functions::register(session.context());
-        for (name, batches) in tables {
-            session.add_rows(name, batches)?;
-        }
-        session.add_rows("offices", vec![offices])?;
-        session.add_rows("moment", vec![moment_table(moment)?])?;
+        let is_of_records = |name: &str| RecordKind::ALL.iter().any(|kind| kind.file() == name);
+        let (records, other): (Tables, Tables) = tables
+            .into_iter()
+            .partition(|(name, _)| is_of_records(name));
+        let other = other
+            .into_iter()
+            .map(|(name, rows)| (name.to_owned(), rows));
+        let mut others: Vec<(String, Vec<RecordBatch>)> = other.collect();
+        others.push(("offices".to_owned(), vec![offices]));
+        others.push(("moment".to_owned(), vec![moment_table(moment)?]));
+        let mut session = session_of(moment.size, &records, &others)?;
         let mut faults = Vec::new();
         for view in catalogue
             .views
@@ -207,7 +247,10 @@ impl Examination {
             .filter(|view| catalogue.asks(&view.name))
         {
             match whole(&session, &view.sql).await {
-                Ok(batches) => session.add_rows(&view.name, batches)?,
+                Ok(batches) => {
+                    session.add_rows(&view.name, batches.clone())?;
+                    others.push((view.name.clone(), batches));
+                }
                 Err(error) => faults.push(view.fault(&error)),
             }
         }
@@ -215,7 +258,35 @@ impl Examination {
             session,
             moment,
             faults,
+            records,
+            others,
+            changed: None,
         })
+    }
+
+    /// With what rules gave at an earlier moment, and the rows of records that have been superseded
+    /// since: rules that look at what is near a record only are asked of what changed.
+    ///
+    /// # Errors
+    /// When the tables cannot be registered.
+    pub fn after(
+        &mut self,
+        earlier: Earlier,
+        gone: &Tables,
+        catalogue: &Catalogue,
+    ) -> Result<(), SqlError> {
+        let named = catalogue.rules.values().flat_map(|rule| &rule.near);
+        let classes: BTreeSet<&str> = named.map(String::as_str).collect();
+        let near = Near::of(&self.records, gone, earlier.size, &classes);
+        if let Some(near) = near.map_err(DataFusionError::from)? {
+            let session = session_of(self.moment.size, &near.tables, &self.others)?;
+            self.changed = Some(Changed {
+                earlier,
+                near,
+                session,
+            });
+        }
+        Ok(())
     }
 
     /// What a query over the tables gives.
@@ -236,14 +307,34 @@ impl Examination {
             rules: Vec::new(),
             faults: [catalogue.faults.as_slice(), &self.faults].concat(),
             unheard: BTreeSet::new(),
+            given: Earlier {
+                size: self.moment.size,
+                ..Earlier::default()
+            },
+            asked_again: 0,
             complete: catalogue.faults.is_empty() && self.faults.is_empty(),
             level: 0.0,
         };
         let mut all = Vec::new();
         for rule in catalogue.rules.values() {
             let begun = Instant::now();
-            match self.rows(rule).await {
-                Ok(rows) => all.push((rule, rows, begun.elapsed())),
+            let digest = (!rule.near.is_empty()).then(|| digest_of(rule, &self.others));
+            let again = digest
+                .as_deref()
+                .and_then(|digest| self.given(rule, digest));
+            run.asked_again += u64::from(again.is_some());
+            let rows = match again {
+                Some((changed, given)) => changed.rows(rule, given).await,
+                None => self.rows(rule).await,
+            };
+            match rows {
+                Ok(rows) => {
+                    if let Some(digest) = digest {
+                        let rows = rows.clone();
+                        run.given.rules.insert(rule.name(), Given { digest, rows });
+                    }
+                    all.push((rule, rows, begun.elapsed()));
+                }
                 Err(fault) => {
                     run.unheard.insert(rule.id.clone());
                     run.faults.push(fault);
@@ -259,15 +350,41 @@ impl Examination {
     /// # Errors
     /// When it does not run or gives other columns than it must.
     pub async fn rows(&self, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
-        let answered = self.answer(&rule.sql).await;
-        let batches = answered.map_err(|error| rule.fault(&error))?;
-        let mut rows = Vec::new();
-        for batch in &batches {
-            found_in(batch, rule, &mut rows).map_err(|what| rule.fault_of(1, what))?;
-        }
-        rows.sort_by(|a, b| a.order().cmp(&b.order()));
+        let mut rows = rows_of(&self.session, rule).await?;
+        sort(&mut rows);
         Ok(rows)
     }
+
+    /// What a rule gave, where nothing but records changed since.
+    fn given(&self, rule: &Rule, digest: &str) -> Option<(&Changed, &Given)> {
+        let changed = self.changed.as_ref()?;
+        let given = changed.earlier.rules.get(&rule.name())?;
+        (given.digest == digest).then_some((changed, given))
+    }
+}
+
+impl Changed {
+    async fn rows(&self, rule: &Rule, given: &Given) -> Result<Vec<Found>, RuleFault> {
+        let now = rows_of(&self.session, rule).await?;
+        let mut rows = self.near.rows(&given.rows, now);
+        sort(&mut rows);
+        Ok(rows)
+    }
+}
+
+/// The rows of a rule over the tables of a session, in no order.
+async fn rows_of(session: &Session, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
+    let answered = whole(session, &rule.sql).await;
+    let batches = answered.map_err(|error| rule.fault(&error))?;
+    let mut rows = Vec::new();
+    for batch in &batches {
+        found_in(batch, rule, &mut rows).map_err(|what| rule.fault_of(1, what))?;
+    }
+    Ok(rows)
+}
+
+fn sort(rows: &mut [Found]) {
+    rows.sort_by(|a, b| a.order().cmp(&b.order()));
 }
 
 impl Run {

@@ -93,6 +93,10 @@ pub struct RunArgs {
     /// smallest effect that so many would show), tests that did not signal.
     #[arg(long, value_name = "WHAT")]
     list: Vec<Other>,
+    /// Ask every rule of all records, also those of which the last run can tell what they say of
+    /// records that nothing has changed since.
+    #[arg(long)]
+    whole: bool,
     /// Exit with 10 when there is such a finding.
     #[arg(long, value_name = "VERDICT")]
     fail_on: Option<FailOn>,
@@ -148,7 +152,11 @@ async fn examine(app: &App, args: &RunArgs, output: &Output) -> Result<(), AppEr
     let catalogue = catalogue(&args.which)?;
     let office = args.office.as_deref().map(office_code).transpose()?;
     let size = app.size_at(as_of(args.as_of.as_deref())?).await?;
-    let mut audited = app.audit(&catalogue, size).await?;
+    let mut audited = if args.whole {
+        app.audit_whole(&catalogue, size).await?
+    } else {
+        app.audit(&catalogue, size).await?
+    };
     if let Some(top) = office {
         audited.keep_within(top);
     }
@@ -200,6 +208,7 @@ fn print(audited: &Audited, output: &Output) {
             "position": run.position,
             "rules_digest": run.rules_digest,
             "level": run.level,
+            "rules_asked_of_changes": run.asked_again,
             "rules": rules,
             "faults": run.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
         });
@@ -246,6 +255,15 @@ fn print(audited: &Audited, output: &Output) {
         &format!("{tests} tests, {before} below their gate, {signals} signals at q = 0.10"),
         &format!("检验{tests}项，低于门限{before}项，q = 0.10时信号{signals}项"),
     );
+    if run.asked_again > 0 {
+        output.say(
+            &format!(
+                "{} rules were asked only of what changed since the last run (--whole: of everything)",
+                run.asked_again
+            ),
+            &format!("{}条规则仅核查上次运行后的变动（--whole：核查全部）", run.asked_again),
+        );
+    }
 }
 
 /// Lists rows that are no findings. Records are named by their ids, so nothing is disclosed.

@@ -261,9 +261,15 @@ impl Seeds {
                 Fault::GirlsLate => ("SR2", "TM2", 130),
                 _ => ("XS2", "FN1 SQ1 CT1 CT3", 60),
             };
-            let truth = Truth::any(fault.name(), family, village_code(*village).to_string());
+            let owed = *total >= least;
+            let mut keys = village_code(*village).to_string();
+            if !owed {
+                // It is seen with its neighbours, if at all.
+                keys = format!("{keys} {}", township_code(township_of(*village)));
+            }
+            let truth = Truth::any(fault.name(), family, keys);
             let note = format!("{changed} of {total} births changed");
-            Some(truth.also(also).owed(*total >= least).note(note))
+            Some(truth.also(also).owed(owed).note(note))
         };
         self.tallies
             .iter()

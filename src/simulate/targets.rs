@@ -325,9 +325,11 @@ impl Chooser<'_> {
                 .insert((village, month), (fault, ReturnChange::Births(births)));
         }
         let truth = Truth::any(fault.name(), family, village_code(village).to_string());
+        // A run of zeros is held against the mean of the other months, which must be 1.5 at least.
+        let least = if fault == Fault::ZeroRun { 3 } else { 2 };
         self.seeds
             .truth
-            .push(truth.also(SERIES).owed(usual >= 2).note(note));
+            .push(truth.also(SERIES).owed(usual >= least).note(note));
         Ok(())
     }
 

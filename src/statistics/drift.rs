@@ -11,10 +11,13 @@
 //! total of each phase is given instead (all Januaries, all Februaries, ...), so that a season,
 //! whatever its shape, is no drift.
 //!
-//! The p-value is Besag and Clifford's (Biometrika 78 (1991) 301-304): simulation stops when
-//! [`ENOUGH`] replicates were as extreme, p = `ENOUGH` by their number; or at [`REPLICATES`], p =
-//! (as extreme + 1) / (`REPLICATES` + 1). So the smallest p is 0.00001, ordinary series cost a few
-//! hundred replicates, and a p near 0.001 has a standard error of a tenth of itself.
+//! The p-value is Besag and Clifford's (Biometrika 78 (1991) 301-304): simulation stops when h
+//! replicates were as extreme, p = h by their number; or at [`REPLICATES`], p = (as extreme + 1) /
+//! (`REPLICATES` + 1). How many are enough depends on when they are seen ([`STAGES`]): an ordinary
+//! series costs a few dozen replicates, and a p near 0.001 has a standard error of a tenth of
+//! itself. With stages (h, n) of growing h and falling h / n, P(p <= a) <= a still holds: of the
+//! first stage with h / n <= a, p <= a implies that the h-th extreme replicate was the (h / a)-th or
+//! later, whether simulation ended there or went on, and that has probability a at most.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
@@ -24,8 +27,11 @@ use super::real;
 
 /// Most replicates; the smallest p-value is 1 / (this + 1).
 pub const REPLICATES: u32 = 99_999;
-/// So many replicates at least as extreme end the simulation.
-pub const ENOUGH: u32 = 100;
+/// So many replicates at least as extreme, seen within so many, end the simulation: p is then 0.05
+/// or more, 0.002 or more, or whatever it is.
+pub const STAGES: [(u32, u32); 3] = [(10, 200), (30, 15_000), (100, REPLICATES)];
+/// Up to so many events for each cell each is dropped into a cell; above, cells are drawn.
+const DROPPED: u64 = 16;
 /// What a cumulative sum lets pass, in standard deviations.
 const ALLOWANCE: f64 = 0.5;
 /// Sums that differ by less than this share are one value.
@@ -108,6 +114,18 @@ impl Null {
 
     fn draw(&self, rng: &mut ChaCha8Rng, counts: &mut [u64]) {
         for group in &self.groups {
+            let cells = group.cells.len() as u64;
+            if group.total <= DROPPED * cells {
+                for (at, _) in &group.cells {
+                    counts[*at] = 0;
+                }
+                for _ in 0..group.total {
+                    // The high half of the product is even to within cells / 2^32.
+                    let cell = (u64::from(rng.next_u32()) * cells) >> 32;
+                    counts[group.cells[usize::try_from(cell).unwrap_or_default()].0] += 1;
+                }
+                continue;
+            }
             let mut left = group.total;
             for (at, chance) in &group.cells {
                 let drawn = binomial_draw(rng, left, *chance);
@@ -211,12 +229,20 @@ pub fn drift(counts: &[u64], given: Given, seed: u64) -> Option<Drift> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut drawn = vec![0; counts.len()];
     let (mut replicates, mut as_extreme) = (0, 0);
-    while replicates < REPLICATES && as_extreme < ENOUGH {
+    let is_enough = |as_extreme, replicates| {
+        let mut stages = STAGES.iter();
+        stages.any(|(enough, within)| as_extreme >= *enough && replicates <= *within)
+    };
+    let mut ended = false;
+    while replicates < REPLICATES && !ended {
         null.draw(&mut rng, &mut drawn);
         replicates += 1;
-        as_extreme += u32::from(null.largest(&drawn).0 >= bar);
+        if null.largest(&drawn).0 >= bar {
+            as_extreme += 1;
+            ended = is_enough(as_extreme, replicates);
+        }
     }
-    let p = if as_extreme >= ENOUGH {
+    let p = if ended {
         f64::from(as_extreme) / f64::from(replicates)
     } else {
         f64::from(as_extreme + 1) / f64::from(replicates + 1)

@@ -66,7 +66,7 @@ const BISECTIONS: u32 = 80;
 const NEGLIGIBLE: f64 = 1e-18;
 
 /// What a test says, by two conventions.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct PValue {
     /// Never too small: under the null it is at most a with a probability of at most a.
     pub exact: f64,

@@ -29,20 +29,49 @@ fn a_pair_is_one_finding() {
 }
 
 #[test]
-fn losses_of_one_woman_and_day_and_losses_that_agree_in_everything() {
+fn losses_of_one_woman_and_day() {
+    let of = losses().rows(
+        [1, 2],
+        |_| row! {occurred_day: 16_000, woman: 1, plurality: 1},
+    );
+    assert_eq!(du1().with(of).hear().records(), [[200_001, 200_002]]);
+}
+
+#[test]
+fn du1_nameless_finds_losses_that_agree_in_everything() {
     let of = losses()
         .rows(
             [1, 2],
-            |_| row! {occurred_day: 16_000, woman: 1, plurality: 1},
+            |_| row! {occurred_day: 16_000, gestation_days: 100, plurality: 1, case_no: 9},
+        )
+        // What DU1 itself tells by the woman.
+        .rows(
+            [1, 2],
+            |_| row! {occurred_day: 16_000, gestation_days: 90, woman: 1, plurality: 1},
+        );
+    let heard = ask("DU1-nameless").with(of).hear();
+    assert_eq!(heard.records(), [[200_001, 200_002]]);
+    assert_eq!(word(heard.findings()[0], "agree"), "everything");
+}
+
+#[test]
+fn du1_nameless_is_silent_on_twins_and_on_losses_that_differ() {
+    let of = losses()
+        .rows(
+            [1, 2],
+            |case: i64| row! {occurred_day: 16_000, gestation_days: 100, plurality: 1, case_no: case},
         )
         .rows(
             [1, 2],
-            |_| row! {occurred_day: 16_000, gestation_days: 100, plurality: 1, case_no: 9},
+            |_| row! {occurred_day: 16_000, gestation_days: 120, plurality: 2, case_no: 9},
         );
-    assert_eq!(
-        du1().with(of).hear().records(),
-        [[200_001, 200_002], [200_003, 200_004]]
-    );
+    assert!(ask("DU1-nameless").with(of).hear().is_silent());
+}
+
+#[test]
+fn du1_nameless_says_nothing_of_losses_of_unknown_age() {
+    let of = losses().rows([1, 2], |_| row! {occurred_day: 16_000, plurality: 1});
+    assert!(ask("DU1-nameless").with(of).hear().is_silent());
 }
 
 #[test]
@@ -76,9 +105,10 @@ fn twins_copies_and_other_days_are_no_duplicates() {
         .row(row! {on: "2014-01-01", mother: 7, child_name: 2, sex: "F", plurality: 1, certificate: 3, certificate_ok: true, source: "hospital", office: HOSPITAL})
         // A number without form is no proof.
         .rows([8, 9], |mother: i64| row! {on: "2014-01-01", mother: mother, certificate: 5, certificate_ok: false});
-    let lost = losses()
-        .rows([1, 2], |_| row! {occurred_day: 16_000, woman: 1, plurality: 2})
-        .rows([1, 2], |case: i64| row! {occurred_day: 16_000, gestation_days: 100, plurality: 1, case_no: case});
+    let lost = losses().rows(
+        [1, 2],
+        |_| row! {occurred_day: 16_000, woman: 1, plurality: 2},
+    );
     let persons = registrations()
         .rows(
             ["2014-01-01", "2014-05-01"],

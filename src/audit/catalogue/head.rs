@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use super::super::near::classes;
 use super::{About, Parameter, Parameters, Place, Rule, RuleFault, Texts};
 use crate::ledger::aggregate::finding::Verdict;
 use crate::locale::Bilingual;
@@ -118,11 +119,7 @@ impl<'a> Head<'a> {
         let version = version
             .parse()
             .map_err(|_| self.fault(line, format!("{version} is no version; write 1")))?;
-        let subject = self.keys.get("subject").map_or("", |(_, text)| *text);
-        let subject = subject
-            .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
+        let subject = self.list("subject").1;
         let (title, ask) = (self.bilingual("title")?, self.bilingual("ask")?);
         if let Some(changed) = parameters.get(id) {
             for (name, value) in changed {
@@ -143,7 +140,8 @@ impl<'a> Head<'a> {
             version,
             verdict,
             about,
-            subject: subject.map(str::to_owned).collect(),
+            subject,
+            near: self.near(about)?,
             title,
             ask,
             work,
@@ -152,6 +150,31 @@ impl<'a> Head<'a> {
             sql,
             places,
         })
+    }
+
+    /// The words of a line of the head between commas, and where it stands.
+    fn list(&self, key: &str) -> (usize, Vec<String>) {
+        let (line, text) = self.keys.get(key).copied().unwrap_or((1, ""));
+        let words = text.split(',').map(str::trim);
+        let words = words.filter(|word| !word.is_empty());
+        (line, words.map(str::to_owned).collect())
+    }
+
+    /// The classes of codes within which a rule about records looks.
+    fn near(&self, about: About) -> Result<Vec<String>, RuleFault> {
+        let (line, near) = self.list("near");
+        let known = classes();
+        if let Some(other) = near.iter().find(|class| !known.contains(class.as_str())) {
+            let known: Vec<&str> = known.into_iter().collect();
+            let what = format!("there is no class {other}; there are {}", known.join(", "));
+            return Err(self.fault(line, what));
+        }
+        if about == About::Office && !near.is_empty() {
+            let what =
+                "what a rule about offices says hangs on all of their records; leave `near` out";
+            return Err(self.fault(line, what.to_owned()));
+        }
+        Ok(near)
     }
 
     /// A line of the head with its parameters put in; empty where there is none.

@@ -94,7 +94,7 @@ fn rules_are_chosen_by_their_ids() {
 fn what_is_said_of_the_arithmetic_has_its_parameters() {
     let said = OWN.replace(
         "-- param",
-        "-- work_en: {n} of $least\n-- work_zh: {n}，$least\n-- chart: series\n-- param n: 12\n-- param mean: 1.5\n-- param",
+        "-- work_en: {n} of $least\n-- work_zh: {n}，$least\n-- chart: series\n-- param n: 12\n-- param mean: 1.5\n-- param outside: 0\n-- param",
     );
     let folder = folder_with(&[("X1.sql", &said), ("X2.sql", &OWN.replace("X1", "X2"))]);
     let catalogue = Catalogue::with_folder(folder.path()).unwrap();

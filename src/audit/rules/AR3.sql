@@ -9,7 +9,7 @@
 -- work_en: {populations} different denominators among {rates} rates of one return, from {least} to {most} persons (asked for 1)
 -- work_zh: 同一报表{rates}项比率有{populations}个不同分母，{least}至{most}人（应为1个）
 
-SELECT office, period, array_agg(record ORDER BY record) AS records, count(*) AS rates,
+SELECT office, period, array_sort(array_agg(record)) AS records, count(*) AS rates,
        count(DISTINCT denominator) AS populations, min(denominator) AS least, max(denominator) AS most
 FROM returns
 WHERE denominator IS NOT NULL AND submitted_day IS NOT NULL

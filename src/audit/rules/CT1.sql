@@ -15,6 +15,7 @@
 -- param off: 3
 -- param share: 0.5
 -- param years: 4 -- from so many years on, a month is held against the same months of other years
+-- param outside: 0
 -- param level: 0.001
 
 WITH

@@ -13,12 +13,13 @@
 -- param n: 12
 -- param mean: 1.5
 -- param length: 4
+-- param outside: 0
 -- param level: 0.001
 
 WITH
 -- include: series
 , tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN repeated_figure(counts) END AS t FROM lists)
-SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AND t['mean'] >= $mean AND t['value'] > 0 AS passes,
+SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AND t['value'] > 0 AS passes,
        t['length'] AS length, t['value'] AS value, coalesce(t['mean'], mean) AS mean, n,
        CASE WHEN n < $n OR mean < $mean THEN 'insufficient' ELSE 'signal' END AS verdict,
        repeated_figure_shown(n, mean, $level) AS shows

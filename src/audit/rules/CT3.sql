@@ -13,13 +13,19 @@
 -- param n: 12
 -- param mean: 1.5
 -- param length: 2
+-- param outside: 1
 -- param level: 0.001
 
 WITH
 -- include: series
-, tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN zero_run(counts) END AS t FROM lists)
-SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AS passes,
-       t['length'] AS length, coalesce(t['mean'], mean) AS mean, n,
-       CASE WHEN n < $n OR mean < $mean THEN 'insufficient' ELSE 'signal' END AS verdict,
+, tested AS (
+    SELECT *, CASE WHEN n >= $n THEN zero_run(counts) END AS t FROM lists
+), gated AS (
+    -- Without a zero there is no run, and all months are outside it.
+    SELECT *, n < $n OR coalesce(t['mean'], mean) < $mean AS short FROM tested
+)
+SELECT office, indicator, series, CASE WHEN NOT short THEN t['p'] END AS p, CASE WHEN NOT short THEN t['p_mid'] END AS p_mid,
+       t['length'] >= $length AS passes, t['length'] AS length, coalesce(t['mean'], mean) AS mean, n,
+       CASE WHEN short THEN 'insufficient' ELSE 'signal' END AS verdict,
        zero_run_shown(n, mean, $level) AS shows
-FROM tested WHERE t['p'] IS NOT NULL OR n < $n OR mean < $mean
+FROM gated WHERE t['p'] IS NOT NULL OR short

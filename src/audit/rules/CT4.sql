@@ -13,6 +13,7 @@
 -- param n: 12
 -- param mean: 1.0
 -- param share: 0.5
+-- param outside: 0
 -- param level: 0.001
 
 WITH

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Resident ID number
 -- title_zh: 公民身份号码
 -- ask_en: The {role} number of this record does not hold ({fault}); compare it with the document and send a correction.

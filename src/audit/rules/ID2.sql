@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: certificate
 -- title_en: Birth certificate number
 -- title_zh: 出生医学证明编号
 -- ask_en: The certificate number of these records is {fault}; compare it with the certificate and send a correction.
@@ -10,10 +11,10 @@
 -- work_zh: 证明编号应为1个大写字母加9位数字，同一来源仅用一次；此编号见于{uses}条记录：{fault}
 
 WITH malformed AS (
-    SELECT min(office) AS office, array_agg(record ORDER BY record) AS records, 'format' AS fault, count(*) AS uses
+    SELECT min(office) AS office, array_sort(array_agg(record)) AS records, 'format' AS fault, count(*) AS uses
     FROM births WHERE NOT certificate_ok GROUP BY certificate
 ), used_twice AS (
-    SELECT min(office) AS office, array_agg(record ORDER BY record) AS records, 'used_twice' AS fault, count(*) AS uses
+    SELECT min(office) AS office, array_sort(array_agg(record)) AS records, 'used_twice' AS fault, count(*) AS uses
     FROM births WHERE certificate_ok GROUP BY certificate, source HAVING count(*) > 1
 )
 SELECT * FROM malformed UNION ALL SELECT * FROM used_twice

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Mother's age at birth
 -- title_zh: 母亲生育年龄
 -- ask_en: The mother was {age} years old by these dates; compare both birth dates with the documents.

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Live births of one mother
 -- title_zh: 同一母亲的活产间隔
 -- ask_en: Two live births of one mother are {days} days apart; which date, or which mother, is wrong?
@@ -12,11 +13,14 @@
 -- param impossible_days: 195
 -- param review_days: 269
 
-WITH deliveries AS (
-    SELECT mother, source, record, office, occurred_day,
-           lag(occurred_day) OVER (PARTITION BY mother, source ORDER BY occurred_day, record) AS before_day,
-           lag(record) OVER (PARTITION BY mother, source ORDER BY occurred_day, record) AS before_record
-    FROM births WHERE mother IS NOT NULL
+WITH several AS (
+    SELECT mother, source FROM births WHERE mother IS NOT NULL
+    GROUP BY mother, source HAVING max(occurred_day) - min(occurred_day) > $one_delivery_days
+), deliveries AS (
+    SELECT b.mother, b.source, b.record, b.office, b.occurred_day,
+           lag(b.occurred_day) OVER (PARTITION BY b.mother, b.source ORDER BY b.occurred_day, b.record) AS before_day,
+           lag(b.record) OVER (PARTITION BY b.mother, b.source ORDER BY b.occurred_day, b.record) AS before_record
+    FROM births b JOIN several s ON b.mother = s.mother AND b.source = s.source
 ), pairs AS (
     SELECT mother, office, record, before_record, occurred_day - before_day AS days,
            CASE WHEN occurred_day - before_day <= $impossible_days THEN 'fail' ELSE 'review' END AS verdict

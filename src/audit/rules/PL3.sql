@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Weight and gestation impossible together
 -- title_zh: 体重与孕周不可能并存
 -- ask_en: {weight_g} g at {gestation_days} days of gestation is not possible (median {median_g} g); which of the two is mistyped?

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Paid twice
 -- title_zh: 重复发放
 -- ask_en: {payments} payments for {period} to one person, more than the entitlement; reverse what is too much.
@@ -14,7 +15,7 @@ WITH entitled AS (
     WHERE flow = 'entitlement' AND person IS NOT NULL GROUP BY person, scheme, period
 ), paid AS (
     SELECT person, scheme, period, min(office) AS office,
-           array_agg(record ORDER BY record) AS records,
+           array_sort(array_agg(record)) AS records,
            sum(CASE WHEN flow = 'payment' THEN 1 ELSE -1 END) AS payments,
            sum(CASE WHEN flow = 'payment' THEN amount_fen ELSE -amount_fen END) AS net_fen
     FROM disbursements WHERE flow IN ('payment', 'reversal') AND person IS NOT NULL

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Paid after death
 -- title_zh: 死亡后发放
 -- ask_en: This is for {period}, which begins {days} days after the death of the beneficiary; reverse it.

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person, alike
 -- title_en: No registry link
 -- title_zh: 登记中无此人
 -- ask_en: The beneficiary is {fault} in the registers; who is it?

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Before eligibility
 -- title_zh: 未达享受条件
 -- ask_en: The beneficiary is {age} at the end of {period}, where the scheme asks for {from_age} ({fault}); why is it paid?

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Amount
 -- title_zh: 金额不符
 -- ask_en: {net_fen} fen were paid for {period}, where {due_fen} were due; what explains the difference?
@@ -10,7 +11,7 @@
 -- work_zh: 发放减冲回={net_fen}分（{payments}次）；应为{due_fen}分={rate_fen}分/年 x {months}月/12
 
 WITH paid AS (
-    SELECT person, scheme, period, min(office) AS office, array_agg(record ORDER BY record) AS records,
+    SELECT person, scheme, period, min(office) AS office, array_sort(array_agg(record)) AS records,
            sum(CASE WHEN flow = 'payment' THEN 1 ELSE -1 END) AS payments,
            sum(CASE WHEN flow = 'payment' THEN amount_fen ELSE -amount_fen END) AS net_fen,
            -- Months of 30.44 days: of a year 12, of a half-year 6.

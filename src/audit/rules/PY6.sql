@@ -33,7 +33,7 @@ WITH homes AS (
            count(DISTINCT CASE WHEN account <> before_account THEN person END) * 1.0 / count(DISTINCT person) AS changed_share
     FROM accounts GROUP BY office, occurred_month
 )
-SELECT min(office) AS office, array_agg(record ORDER BY record) AS records, 'shared' AS fault,
+SELECT min(office) AS office, array_sort(array_agg(record)) AS records, 'shared' AS fault,
        count(DISTINCT person) AS persons, count(DISTINCT home) AS households,
        CAST(NULL AS BIGINT) AS days, CAST(NULL AS DOUBLE) AS changed_share
 FROM paid GROUP BY account

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Unpaid or late
 -- title_zh: 未发或迟发
 -- ask_en: Nothing was paid for {period} by the day of the scheme; was it paid since?

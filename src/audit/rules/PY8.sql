@@ -11,7 +11,7 @@
 -- param yuan_per_head: 8.5
 
 WITH money AS (
-    SELECT office, period, array_agg(record ORDER BY record) AS records, sum(amount_fen) AS amount_fen,
+    SELECT office, period, array_sort(array_agg(record)) AS records, sum(amount_fen) AS amount_fen,
            max(occurred_day) AS on_day
     FROM disbursements
     WHERE flow = 'appropriation' AND source = 'finance' AND scheme = 'programme_funding' GROUP BY office, period

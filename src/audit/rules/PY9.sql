@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Not on the list
 -- title_zh: 不在应发名单
 -- ask_en: This payment for {period} has no entitlement; on what ground was it made?

@@ -1,5 +1,5 @@
 -- id: SQ1
--- version: 1
+-- version: 2
 -- verdict: signal
 -- about: office
 -- subject: indicator, series
@@ -13,6 +13,7 @@
 -- param n: 24
 -- param mean: 1.0
 -- param seasons_from: 30 -- from this mean on, only against the same months of other years
+-- param outside: 0
 -- param level: 0.001
 
 WITH

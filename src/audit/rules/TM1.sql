@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: person
 -- title_en: Chronology
 -- title_zh: 时间顺序
 -- ask_en: The dates of this record contradict each other or another record ({fault}); which date is right?

@@ -3,6 +3,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Entry into a closed period
 -- title_zh: 补登已关账期间
 -- ask_en: This was first entered after {period}, in which it occurred, had been closed; why so late, and who agreed?

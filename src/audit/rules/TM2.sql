@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: record
 -- title_en: Backdated entry
 -- title_zh: 补登（倒填）记录
 -- ask_en: This was {fault}, {days} days after it occurred; why so late, and what proves the date?
@@ -9,7 +10,6 @@
 -- work_en: {fault}: {days} days from the event (asked for at most $late_days)
 -- work_zh: {fault}：距事件发生{days}天（至多$late_days天）
 -- param late_days: 365
--- param live_share: 0.9
 
 WITH events AS (
     SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM births
@@ -19,11 +19,6 @@ WITH events AS (
     UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM pregnancy_losses
     UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM disbursements
     UNION ALL SELECT office, record, first_position, occurred_day, reported_day, recorded_day FROM activities
-), live AS (
-    -- A ledger is live where reports are entered as they come: from its first entry on.
-    SELECT min(recorded_day) AS begun,
-           avg(CASE WHEN recorded_day - reported_day <= 31 THEN 1.0 ELSE 0.0 END) AS prompt
-    FROM events
 )
 SELECT e.office, make_array(e.record) AS records,
        CASE WHEN e.reported_day - e.occurred_day > $late_days THEN 'reported_late' ELSE 'recorded_late' END AS fault,
@@ -33,4 +28,4 @@ FROM events e CROSS JOIN live l
 WHERE e.reported_day - e.occurred_day > $late_days
    -- A correction is entered later than the report that it corrects.
    OR (e.recorded_day - e.occurred_day > $late_days AND e.record = e.first_position
-       AND l.prompt >= $live_share AND e.occurred_day >= l.begun)
+       AND l.is_live AND e.occurred_day >= l.begun)

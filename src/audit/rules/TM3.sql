@@ -26,7 +26,7 @@ WITH lines AS (
     SELECT unnest(generate_series(min(month), max(month))) AS month FROM lines
 ), dated AS (
     SELECT month, concat(CAST(month / 12 AS VARCHAR), '-', lpad(CAST(month % 12 + 1 AS VARCHAR), 2, '0')) AS period,
-           CAST(CAST(make_date((month + 1) / 12, (month + 1) % 12 + 1, 1) AS INT) AS BIGINT) - 1 AS period_last_day
+           CAST(extract(epoch FROM make_date((month + 1) / 12, (month + 1) % 12 + 1, 1)) AS BIGINT) / 86400 - 1 AS period_last_day
     FROM periods
 ), faults AS (
     SELECT office, period, 'late' AS fault, submitted - due AS days FROM lines WHERE submitted > due

@@ -2,6 +2,7 @@
 -- version: 1
 -- verdict: fail
 -- about: records
+-- near: certificate
 -- title_en: Linked records disagree
 -- title_zh: 关联记录不一致
 -- ask_en: Two reports of one birth differ in {fault}; which is right?

@@ -1,5 +1,6 @@
 -- Series of months: of an office whose mean is large enough, else of its township together.
--- Needs: $n, $mean. Gives: lists(office, indicator, series, counts, months, n, mean, first_month),
+-- Needs: $n, $mean, and $outside: whether the mean that decides is told by the months that are not zero, so that a
+-- series which lost months is not taken for one of few events. Gives: lists(office, indicator, series, counts, months, n, mean, first_month),
 -- and listed(office, indicator, series, month, value).
 -- One series for each office and kind of event: what it returned, or what was registered where it
 -- returns too little. Two series of one thing would be two tests of one thing.
@@ -13,7 +14,11 @@ looked_at AS (
     WHERE (f.series = 'returned') = (s.n >= $n OR s.registered = 0)
 ),
 own AS (
-    SELECT office, indicator, series, count(*) AS n, avg(value) AS mean FROM looked_at GROUP BY office, indicator, series
+    -- Poisson counts of mean m that are not zero have the mean m / (1 - exp(-m)).
+    SELECT office, indicator, series, count(*) AS n,
+           CASE WHEN $outside = 1 AND avg(CASE WHEN value > 0 THEN value END) >= $mean / (1 - exp(-$mean))
+                THEN greatest(avg(value), $mean) ELSE avg(value) END AS mean
+    FROM looked_at GROUP BY office, indicator, series
 ),
 few AS (
     SELECT coalesce(o.township, f.office) AS office, f.office AS member, f.indicator, f.series, f.month, f.value

@@ -11,7 +11,8 @@
     reason = "a test fails where it stands, and its texts are short"
 )]
 
-#[path = "support/program.rs"]
+mod again;
+#[path = "../support/program.rs"]
 mod program;
 
 use std::collections::BTreeSet;
