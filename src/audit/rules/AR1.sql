@@ -61,7 +61,7 @@ WITH begun AS (
     SELECT *, row_number() OVER (PARTITION BY office, period, indicator ORDER BY submitted_day DESC, record DESC) AS rank
     FROM lines
 ), below AS (
-    SELECT parent AS office, period, indicator, sum(value) AS value, count(DISTINCT office) AS sent, max(submitted_day) AS last_day
+    SELECT parent AS office, period, indicator, sum(value) AS value, count(DISTINCT office) AS sent
     FROM latest WHERE level = 'village' AND rank = 1 GROUP BY parent, period, indicator
 ), faults AS (
     SELECT l.office, l.period, l.record, l.indicator, 'ledger' AS fault, l.value, CAST(c.counted AS DOUBLE) AS expected
