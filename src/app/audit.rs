@@ -17,6 +17,7 @@ use super::error::failed;
 use super::opening::OpenedRecords;
 use super::reading::{BATCH, named_records};
 use super::{App, AppError};
+use crate::audit::casebook::Casebook;
 use crate::audit::catalogue::Catalogue;
 use crate::audit::finding::Finding;
 use crate::audit::near::Earlier;
@@ -37,13 +38,19 @@ const REPORTS_ARE_IN: u64 = 31;
 const GIVEN: &str = "given.sealed";
 
 /// What rules gave, and what else their tables were made of.
-#[derive(PartialEq, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Kept {
+    beside: Beside,
+    given: Earlier,
+}
+
+/// What changes rows of records that stand where they stood.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Beside {
     /// Tokens of women that were left.
     women: u64,
     /// Offices that there were; there are never fewer.
     offices: u64,
-    given: Earlier,
 }
 
 /// A run, with what it takes to name its records.
@@ -177,22 +184,24 @@ impl App {
         opened: &OpenedRecords,
         size: u64,
     ) -> Result<Option<Earlier>, AppError> {
-        let casebook = self.casebook().await?;
-        let kept = casebook.read(GIVEN, GIVEN, &self.ledger.master);
-        let kept = kept.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
-        let Some(kept) = kept.filter(|kept| kept.given.size <= size) else {
+        let kept = self.kept(&self.casebook().await?);
+        let Some(Kept { beside, given }) = kept.filter(|kept| kept.given.size <= size) else {
             return Ok(None);
         };
-        // Codes that are destroyed and offices that are new change rows that stand where they stood.
-        let then = self.kept(opened, kept.given.clone()).await?;
-        Ok((then == kept).then_some(kept.given))
+        let stands = self.beside(opened, given.size).await? == beside;
+        Ok(stands.then_some(given))
     }
 
-    async fn kept(&self, opened: &OpenedRecords, given: Earlier) -> Result<Kept, AppError> {
-        Ok(Kept {
-            women: opened.women(given.size),
+    fn kept(&self, casebook: &Casebook) -> Option<Kept> {
+        let text = casebook.read(GIVEN, GIVEN, &self.ledger.master)?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// As of the records that were opened, of those that were there as of a number of entries.
+    async fn beside(&self, opened: &OpenedRecords, size: u64) -> Result<Beside, AppError> {
+        Ok(Beside {
+            women: opened.women(size),
             offices: self.offices(opened.size()).await?.all().len() as u64,
-            given,
         })
     }
 
@@ -200,13 +209,13 @@ impl App {
     /// one of more is kept.
     async fn keep_given(&self, audited: &Audited) -> Result<(), AppError> {
         let casebook = self.casebook().await?;
-        let before = casebook.read(GIVEN, GIVEN, &self.ledger.master);
-        let before = before.and_then(|text| serde_json::from_slice::<Kept>(&text).ok());
-        let given = &audited.run.given;
+        let given = audited.run.given.clone();
+        let before = self.kept(&casebook);
         if before.is_some_and(|before| before.given.rules.len() > given.rules.len()) {
             return Ok(());
         }
-        let kept = self.kept(&audited.opened, given.clone()).await?;
+        let beside = self.beside(&audited.opened, given.size).await?;
+        let kept = Kept { beside, given };
         let text = Zeroizing::new(serde_json::to_string(&kept).unwrap_or_default());
         let done = casebook.keep(GIVEN, GIVEN, text.as_bytes(), &self.ledger.master);
         done.map_err(failed("keep what the rules gave in", &self.folder))

@@ -63,7 +63,7 @@ WITH begun AS (
     -- A return that was sent again is the one that counts.
     SELECT l.* FROM lines l JOIN newest n ON coalesce(l.submitted_day, 0) * 1099511627776 + l.record = n.newest
 ), below AS (
-    SELECT parent AS office, period, indicator, sum(value) AS value, count(DISTINCT office) AS sent, max(submitted_day) AS last_day
+    SELECT parent AS office, period, indicator, sum(value) AS value, count(DISTINCT office) AS sent
     FROM latest WHERE level = 'village' GROUP BY parent, period, indicator
 ), faults AS (
     SELECT l.office, l.period, l.record, l.indicator, 'ledger' AS fault, l.value, CAST(c.counted AS DOUBLE) AS expected
