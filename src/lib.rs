@@ -54,3 +54,4 @@ pub mod seal;
 pub mod simulate;
 pub mod statistics;
 pub mod store;
+pub mod subscription;

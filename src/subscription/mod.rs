@@ -1,0 +1,2 @@
+//! Events of the ledger for other systems.
+pub mod webhook;
