@@ -11,13 +11,14 @@
 //! indicators  counts and rates, each defined once, with targets and verdicts
 //!   audit     recomputes everything and writes nothing
 //! report      half-year summary, months, plan and reality, closed periods, returns, other systems
+//! subscription  what is appended, told to other systems in its one order
 //! history     what changed between moments, step by step, and since when a condition holds
 //! app         a ledger opened from its folder: every command is a method
 //! cli | http  the only parts that talk to people and to other machines
 //! ```
 //!
 //! Imports go downwards only: `model` < `locale` | `statistics` < `store` < `ledger` | `seal` <
-//! `registers` < `indicators` < `audit` < `report` < `history` < `app` < `http` < `cli`; [`intake`]
+//! `registers` < `indicators` < `audit` < `report` | `subscription` < `history` < `app` < `http` < `cli`; [`intake`]
 //! imports [`model`] and [`ledger`]; [`simulate`] imports nothing. `tests/tidy.rs` enforces it. The life of a record is told in `ARCHITECTURE.md`.
 //!
 //! | module | start reading at |
@@ -31,6 +32,7 @@
 //! | [`indicators`] | [`indicators::counted`], then [`indicators::DEFINITIONS`]; texts and columns are in [`locale`], formulas in [`statistics`] |
 //! | [`audit`] | of the log: [`audit::verify`], [`audit::exported`], [`audit::evidence`]; of the figures: [`audit::catalogue`], [`audit::cases`], [`audit::run`] |
 //! | [`report`] | [`report::HalfYearReport`], [`report::MonthlyReport`], [`report::TargetsReport`]; closed periods in [`report::restatement`], returns in [`report::returns`], other systems in [`report::exchange`] |
+//! | [`subscription`] | [`subscription::event`], then [`subscription::feed`] and [`subscription::durable`] |
 //! | [`history`] | [`history::playback`], then [`history::tally`] |
 //! | [`app`] | [`app::App`] |
 //! | [`cli`] | [`cli::run`] |

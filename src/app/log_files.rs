@@ -5,9 +5,8 @@
 //! leaves, so that witnesses have seen the tree of whatever is handed out.
 
 use super::{App, AppError};
-use crate::ledger::aggregate::office::OfficeEvent;
 use crate::model::entry::Entry;
-use crate::model::id::{OfficeCode, Position};
+use crate::model::id::Position;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::entries::LogFile;
 use crate::seal::served;
@@ -34,16 +33,6 @@ impl App {
         let store = self.store();
         Ok(served::log_file(store.as_ref(), checkpoint.size(), file).await?)
     }
-}
-
-/// The office that an entry concerns: the one that it is metadata of, or is itself about.
-#[must_use]
-pub fn office_of_entry(entry: &Entry<'_>) -> Option<OfficeCode> {
-    if entry.aggregate_type != "office" {
-        return entry.metadata("office").and_then(OfficeCode::parse);
-    }
-    let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
-    Some(event.office().code)
 }
 
 /// Reads a stored entry.

@@ -28,6 +28,7 @@ mod sqlite_rows;
 pub mod sqlite_tamper;
 mod sqlite_transfer;
 mod sqlite_vault;
+pub mod subscriptions;
 pub mod transfer;
 pub mod views;
 

@@ -10,13 +10,14 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 
 use super::{Answered, CURSOR, ID, KIND, LIMIT, LINK_HEADER, OFFICE, POSITION, Path, Route};
-use crate::app::log_files::{office_of_entry, parsed};
+use crate::app::log_files::parsed;
 use crate::http::authority::{Allowed, Auditing, Permission, Reading};
 use crate::http::body::Json;
 use crate::http::openapi::{Access, Content, In, Operation, Parameter};
 use crate::http::problem::{Kind, Problem, pointer};
 use crate::http::query::{Cursor, Query};
 use crate::http::service::Service;
+use crate::ledger::aggregate::office::office_of_entry;
 use crate::model::entry::leaf_hash;
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;

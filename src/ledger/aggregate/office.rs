@@ -7,6 +7,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{aggregate, domain_event};
+use crate::model::entry::Entry;
+use crate::model::id::OfficeCode;
 use crate::model::office::OfficeFields;
 
 /// What happened to an office.
@@ -37,6 +39,16 @@ impl OfficeEvent {
             Self::Registered { office } | Self::Changed { office, .. } => office,
         }
     }
+}
+
+/// The office that an entry concerns: the one that it is metadata of, or is itself about.
+#[must_use]
+pub fn office_of_entry(entry: &Entry<'_>) -> Option<OfficeCode> {
+    if entry.aggregate_type != "office" {
+        return entry.metadata("office").and_then(OfficeCode::parse);
+    }
+    let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
+    Some(event.office().code)
 }
 
 /// What can be asked of an office.
@@ -123,7 +135,6 @@ impl Office {
 mod tests {
     use super::*;
     use crate::model::code::OfficeLevel;
-    use crate::model::id::OfficeCode;
     use cqrs_es::test::TestFramework;
 
     fn office(code: &str, name: &str) -> OfficeFields {

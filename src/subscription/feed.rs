@@ -1,0 +1,307 @@
+//! The end of the log, followed once for all who read it on this node.
+//!
+//! What comes in: entries, as the store grows. What goes out: batches of events, which all readers
+//! share. What may fail: the store, which is asked again; for a reader that is behind, its own
+//! reading. What must stay true: a reader is told of consecutive positions, each once; what it costs
+//! is its place in the log and nothing more: what many have read recently is kept for all of them in
+//! one ring of bounded size, and whoever is behind that reads the store, page by page, at its own
+//! pace.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::event::Event;
+use super::{Result, SubscriptionError};
+use crate::ledger::aggregate::office::OfficeEvent;
+use crate::model::entry::Entry;
+use crate::model::id::Position;
+use crate::model::office::OfficeDirectory;
+use crate::store::{Store, StoredEntry};
+
+/// Events of a batch at most, and of a page that a reader reads on its own: some 128 kB.
+const BATCH: u64 = 128;
+/// Bytes of events that are kept for all: at a thousand events a second, the last quarter minute.
+const RING_BYTES: usize = 16 << 20;
+/// How long is waited for the log to grow before it is looked whether anybody still reads.
+const LOOK: Duration = Duration::from_secs(10);
+/// Pause after the store failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Events of consecutive positions.
+#[derive(Debug)]
+pub struct Batch {
+    /// The first position.
+    pub from: Position,
+    /// The first position after it.
+    pub next: Position,
+    /// The events.
+    pub events: Vec<Event>,
+    /// The offices as they were known after it.
+    pub offices: Arc<OfficeDirectory>,
+    bytes: usize,
+}
+
+/// What was read recently.
+#[derive(Default)]
+struct Ring {
+    batches: VecDeque<Arc<Batch>>,
+    bytes: usize,
+}
+
+impl Ring {
+    fn push(&mut self, batch: Arc<Batch>) {
+        self.bytes += batch.bytes;
+        self.batches.push_back(batch);
+        while self.bytes > RING_BYTES
+            && let Some(oldest) = self.batches.pop_front()
+        {
+            self.bytes -= oldest.bytes;
+        }
+    }
+
+    /// The batch that a position is in.
+    fn find(&self, position: Position) -> Option<Arc<Batch>> {
+        let after = self.batches.partition_point(|batch| batch.next <= position);
+        let batch = self.batches.get(after)?;
+        (batch.from <= position).then(|| batch.clone())
+    }
+}
+
+/// Offices as far as they were read.
+#[derive(Default)]
+struct Offices {
+    next: Position,
+    directory: Arc<OfficeDirectory>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    ledger: Uuid,
+    ring: Mutex<Ring>,
+    offices: Mutex<Offices>,
+    /// The first position that was not read for all.
+    read_to: watch::Sender<Position>,
+    /// Whether somebody follows the log for all.
+    follows: Mutex<bool>,
+}
+
+/// The end of the log of a node.
+#[derive(Clone)]
+pub struct Feed(Arc<Shared>);
+
+/// Somebody who is told of events.
+pub struct Reader {
+    shared: Arc<Shared>,
+    next: Position,
+    read_to: watch::Receiver<Position>,
+}
+
+/// Events that a reader is told of.
+pub struct Told {
+    /// They are among these, which others are told of, too.
+    batch: Arc<Batch>,
+    from: Position,
+}
+
+impl Told {
+    /// The events, in order.
+    pub fn events(&self) -> impl Iterator<Item = &Event> {
+        let events = self.batch.events.iter();
+        events.filter(|event| event.position >= self.from)
+    }
+
+    /// The first position after them.
+    #[must_use]
+    pub fn next(&self) -> Position {
+        self.batch.next
+    }
+
+    /// The offices as they were known after them.
+    #[must_use]
+    pub fn offices(&self) -> &OfficeDirectory {
+        &self.batch.offices
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The events of entries, which are to be consecutive.
+///
+/// # Errors
+/// When one does not read, or is missing.
+pub fn events(ledger: Uuid, from: Position, stored: &[StoredEntry]) -> Result<Vec<Event>> {
+    let numbered = (from..).zip(stored);
+    let event = |(position, stored): (Position, &StoredEntry)| {
+        if stored.position != position {
+            return Err(SubscriptionError::Gap(position));
+        }
+        Ok(Event::of(ledger, stored)?)
+    };
+    numbered.map(event).collect()
+}
+
+impl Feed {
+    /// Of a ledger. Nothing is read until somebody asks.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, ledger: Uuid) -> Self {
+        Self(Arc::new(Shared {
+            store,
+            ledger,
+            ring: Mutex::default(),
+            offices: Mutex::default(),
+            read_to: watch::Sender::new(0),
+            follows: Mutex::new(false),
+        }))
+    }
+
+    /// Reads from a position on; what is not appended yet follows when it is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn reader(&self, from: Position) -> Result<Reader> {
+        // Before anything is judged by it.
+        self.0.look_at_offices().await?;
+        let mut follows = lock(&self.0.follows);
+        let read_to = self.0.read_to.subscribe();
+        if !*follows {
+            *follows = true;
+            tokio::spawn(follow(self.0.clone()));
+        }
+        Ok(Reader {
+            shared: self.0.clone(),
+            next: from,
+            read_to,
+        })
+    }
+}
+
+impl Reader {
+    /// The first position that it was not told of.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.next
+    }
+
+    /// The next events, or nothing when none came within the patience. It may be given up while it
+    /// waits, and loses nothing.
+    ///
+    /// # Errors
+    /// When the store fails, or an entry does not read.
+    pub async fn next(&mut self, patience: Duration) -> Result<Option<Told>> {
+        let from = self.next;
+        let grows = self.read_to.wait_for(|read_to| *read_to > from);
+        match tokio::time::timeout(patience, grows).await {
+            Err(_) => return Ok(None),
+            // Whoever sends is kept by this reader.
+            Ok(told) => drop(told),
+        }
+        let found = lock(&self.shared.ring).find(from);
+        let batch = match found {
+            Some(batch) => batch,
+            None => Arc::new(self.shared.read(from).await?),
+        };
+        if batch.next == from {
+            return Err(SubscriptionError::Gap(from));
+        }
+        self.next = batch.next;
+        Ok(Some(Told { batch, from }))
+    }
+}
+
+impl Shared {
+    /// The next events from a position on, read for one reader.
+    async fn read(&self, from: Position) -> Result<Batch> {
+        let stored = self.store.entries(from, BATCH).await?;
+        let events = events(self.ledger, from, &stored)?;
+        for (event, stored) in events.iter().zip(&stored) {
+            if event.kind == "office" {
+                self.note(stored)?;
+            }
+        }
+        Ok(Batch {
+            from,
+            next: from + events.len() as u64,
+            bytes: events.iter().map(|event| event.json.len()).sum(),
+            events,
+            offices: lock(&self.offices).directory.clone(),
+        })
+    }
+
+    /// Takes note of what became of an office.
+    fn note(&self, stored: &StoredEntry) -> Result<()> {
+        let mut offices = lock(&self.offices);
+        if stored.position < offices.next {
+            return Ok(());
+        }
+        let position = stored.position;
+        let read = Entry::parse(&stored.bytes)
+            .and_then(|entry| serde_json::from_str::<OfficeEvent>(entry.payload.get()));
+        let event = read.map_err(|source| super::EventError::Entry { position, source })?;
+        Arc::make_mut(&mut offices.directory).insert(event.office().clone());
+        offices.next = position + 1;
+        Ok(())
+    }
+
+    async fn look_at_offices(&self) -> Result<()> {
+        let next = lock(&self.offices).next;
+        let newer = self.store.entries_of_type_from("office", next, u64::MAX);
+        newer.await?.iter().try_for_each(|stored| self.note(stored))
+    }
+
+    /// Reads for all what was appended; gives the first position after it.
+    async fn advance(&self, from: Position) -> Result<Position> {
+        let batch = self.read(from).await?;
+        let next = batch.next;
+        if next > from {
+            lock(&self.ring).push(Arc::new(batch));
+            // After the ring has it: who is told looks there first.
+            self.read_to.send_replace(next);
+            return Ok(next);
+        }
+        self.store.grown(from, LOOK).await?;
+        Ok(from)
+    }
+
+    /// Whether nobody reads any more. Then, nobody follows.
+    fn is_left(&self) -> bool {
+        let mut follows = lock(&self.follows);
+        if self.read_to.receiver_count() > 0 {
+            return false;
+        }
+        *follows = false;
+        *lock(&self.ring) = Ring::default();
+        true
+    }
+
+    /// The end of the log, where following begins.
+    async fn begin(&self) -> Result<Position> {
+        self.look_at_offices().await?;
+        let end = self.store.head().await?.size;
+        self.read_to.send_replace(end);
+        Ok(end)
+    }
+}
+
+/// Follows the log for all, as long as somebody reads.
+async fn follow(shared: Arc<Shared>) {
+    let mut from = None;
+    while !shared.is_left() {
+        let advanced = match from {
+            None => shared.begin().await,
+            Some(from) => shared.advance(from).await,
+        };
+        match advanced {
+            Ok(next) => from = Some(next),
+            Err(error) => {
+                tracing::error!(%error, "the end of the log cannot be read; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
