@@ -137,6 +137,7 @@ pub struct LedgerKeys {
     tokens: [Prf; 5],
     cases: Prf,
     access: Prf,
+    webhooks: Prf,
 }
 
 impl LedgerKeys {
@@ -152,6 +153,7 @@ impl LedgerKeys {
                 .map(|purpose| Prf::derive(key, &format!("token/{purpose}"))),
             cases: Prf::derive(key, "audit-case"),
             access: Prf::derive(key, "access-token"),
+            webhooks: Prf::derive(key, "webhook"),
         }
     }
 
@@ -204,6 +206,12 @@ impl LedgerKeys {
     #[must_use]
     pub fn access_token(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.access.of(parts)
+    }
+
+    /// Keys and authenticators of webhooks.
+    #[must_use]
+    pub const fn webhooks(&self) -> &Prf {
+        &self.webhooks
     }
 
     /// The token of a value.

@@ -10,6 +10,7 @@ pub mod durable;
 pub mod event;
 pub mod feed;
 pub mod filter;
+pub mod nats;
 pub mod webhook;
 
 use crate::model::id::Position;

@@ -246,7 +246,10 @@ mod tests {
         ] {
             let text = format!("https://{host}/hook");
             let refused = public.endpoint(&text).unwrap_err();
-            assert!(matches!(refused, EndpointError::Private(_)), "{text}: {refused}");
+            assert!(
+                matches!(refused, EndpointError::Private(_)),
+                "{text}: {refused}"
+            );
             assert!(Permitted::Private.endpoint(&text).is_ok(), "{text}");
         }
         for text in ["https://1.1.1.1/", "https://hooks.example:8443/a?b=c"] {
@@ -258,11 +261,21 @@ mod tests {
     fn what_is_no_endpoint_is_refused_with_its_reason() {
         use EndpointError::{Credentials, Malformed, Plain, TooLong};
         let of = |text: &str| Permitted::Public.endpoint(text).unwrap_err();
-        for text in ["", "hooks.example", "https://", "ftp://a.example/", "https://a.example/#b"] {
+        for text in [
+            "",
+            "hooks.example",
+            "https://",
+            "ftp://a.example/",
+            "https://a.example/#b",
+        ] {
             assert_eq!(of(text), Malformed(text.to_owned()));
         }
         assert_eq!(of("https://me:secret@a.example/"), Credentials);
-        assert!(!of("https://me:secret@a.example/").to_string().contains("secret"));
+        assert!(
+            !of("https://me:secret@a.example/")
+                .to_string()
+                .contains("secret")
+        );
         let plain = "http://a.example/";
         assert_eq!(of(plain), Plain(plain.to_owned()));
         assert!(Permitted::Private.endpoint(plain).is_ok());

@@ -9,5 +9,7 @@
 
 pub mod address;
 pub mod client;
+pub mod delivery;
+pub mod endpoint;
 pub mod schedule;
 pub mod signature;

@@ -144,7 +144,10 @@ mod tests {
     fn keys_are_written_as_endpoints_expect_them_and_secrets_are_not_shown() {
         let key = EndpointKey::new(&[1; 32], &[2; 32]);
         assert!(key.public().starts_with("whpk_") && key.public().len() == 5 + 44);
-        assert_eq!(*key.secret(), format!("whsec_{}", BASE64_STANDARD.encode([2; 32])));
+        assert_eq!(
+            *key.secret(),
+            format!("whsec_{}", BASE64_STANDARD.encode([2; 32]))
+        );
         let shown = format!("{key:?}");
         assert!(shown.contains(&key.public()), "{shown}");
         assert!(!shown.contains(&key.secret()["whsec_".len()..]), "{shown}");
