@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::ConnectOptions;
+use async_nats::connection::State;
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
 use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
 use async_nats::jetstream::{self, Context};
@@ -99,9 +100,9 @@ enum Ended {
 }
 
 impl Publisher {
-    /// Publishes until the server stops; `told` is given how many events the stream has, whenever
-    /// that is known anew.
-    pub async fn run(mut self, told: impl Fn(u64)) {
+    /// Publishes until the server stops; `told` is given how many events the stream has, again and
+    /// again while all is well, and nothing when it is not.
+    pub async fn run(mut self, told: impl Fn(Option<u64>)) {
         let mut pause = FIRST_PAUSE;
         loop {
             let mut went_on = false;
@@ -117,6 +118,7 @@ impl Publisher {
                     pause = FIRST_PAUSE.mul_f64(rand::rng().random_range(1.0..4.0));
                 }
                 Err(error) => {
+                    told(None);
                     let again_in = pause.as_millis();
                     tracing::error!(%error, again_in, "events are not published");
                 }
@@ -133,18 +135,21 @@ impl Publisher {
     async fn session(
         &mut self,
         went_on: &mut bool,
-        told: &impl Fn(u64),
+        told: &impl Fn(Option<u64>),
     ) -> Result<Ended, PublishError> {
         let context = self.connect().await?;
         let mut stream = self.stream(&context).await?;
         let from = self.place(&mut stream).await?;
-        told(from);
-        let mut reader = self.feed.reader(Filter::everything(), from).await?;
+        told(Some(from));
+        let mut reader = self.feed.reader(from, Filter::everything()).await?;
         loop {
             if *self.stopping.borrow() {
                 return Ok(Ended::Stopped);
             }
             let Some(batch) = reader.next(LOOK).await? else {
+                if context.client().connection_state() != State::Connected {
+                    return Err(PublishError::Nats("the connection broke off".to_owned()));
+                }
                 continue;
             };
             let mut sent: Vec<(Position, PublishAckFuture)> = Vec::new();
@@ -163,7 +168,7 @@ impl Publisher {
                     Ok(ack) if ack.duplicate => return Ok(Ended::Behind),
                     Ok(_) => {
                         *went_on = true;
-                        told(sequence_of(position));
+                        told(Some(sequence_of(position)));
                     }
                     Err(error) if error.kind() == PublishErrorKind::WrongLastSequence => {
                         return Ok(Ended::Behind);

@@ -94,6 +94,12 @@ impl Client {
         Ok(Self { http, permitted })
     }
 
+    /// To which addresses it sends.
+    #[must_use]
+    pub const fn permitted(&self) -> Permitted {
+        self.permitted
+    }
+
     /// Sends a delivery to the endpoint at `url`.
     pub async fn deliver(&self, url: &str, message: Message<'_>) -> Outcome {
         // Judged again: what was permitted when the subscription was made may not be any more.

@@ -123,6 +123,13 @@ impl Endpoint {
         Ok(read)
     }
 
+    /// The address in what the store keeps, to be shown; whether we wrote it is another question.
+    #[must_use]
+    pub fn url_of(text: &str) -> Option<String> {
+        let read: Self = serde_json::from_str(text).ok()?;
+        Some(read.url)
+    }
+
     /// What the store is to keep.
     ///
     /// # Errors
@@ -184,6 +191,7 @@ mod tests {
         let secrets = Prf::new(&[1; 32]);
         let text = Endpoint::new(&secrets, "county", &url()).text().unwrap();
         let changed = Err(KeptError::Changed("county".to_owned()));
+        assert_eq!(Endpoint::url_of(&text), Some(url().to_string()));
         let elsewhere = text.replace("hooks.example", "hooks.invalid");
         assert_ne!(text, elsewhere);
         assert_eq!(Endpoint::read(&secrets, "county", &elsewhere), changed);
