@@ -95,6 +95,7 @@ pub fn is_public(address: IpAddr) -> bool {
 }
 
 /// By the registry of special addresses (RFC 6890 and its IANA registry).
+#[expect(clippy::unnested_or_patterns, reason = "a line for each reason")]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
         // This network; private; loopback; link-local, where clouds keep what they tell a machine
@@ -118,7 +119,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !special
 }
 
-/// Only 2000::/3 is assigned. So loopback, link-local, unique local and multicast addresses, those
+/// Only `2000::/3` is assigned. So loopback, link-local, unique local and multicast addresses, those
 /// that stand for an IPv4 address (`::ffff:0:0/96`, `64:ff9b::/96`) and the rest are none of it.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [first, second, ..] = address.segments();

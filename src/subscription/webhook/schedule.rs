@@ -26,7 +26,7 @@ const PAUSES_SECONDS: [u64; 9] = [
 /// Attempts of a delivery, with the first.
 pub const ATTEMPTS: u32 = 10;
 /// Longest pause, whatever an endpoint asks for.
-pub const LONGEST: Duration = Duration::from_secs(28 * 3600);
+pub const LONGEST: Duration = Duration::from_hours(28);
 /// Up to so many parts of a hundred are added, so that what failed together does not come together
 /// again.
 const JITTER_PER_CENT: u32 = 15;
