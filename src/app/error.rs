@@ -131,6 +131,9 @@ pub enum AppError {
     /// A run of the audit has findings at or above the level that was asked.
     #[error("there are {0} findings")]
     Findings(u64),
+    /// The endpoint of a webhook.
+    #[error("the endpoint of {0}")]
+    Endpoint(String),
     /// A file.
     #[error("failed to {doing} {path}: {source}")]
     File {

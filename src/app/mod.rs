@@ -37,6 +37,7 @@ pub mod sql;
 pub mod successor;
 pub mod timeline;
 pub mod tokens;
+pub mod webhooks;
 pub mod witnesses;
 
 pub use error::AppError;

@@ -12,6 +12,7 @@ mod backtest;
 mod backup;
 mod bisect;
 mod blame;
+mod delivering;
 mod demo;
 mod diff;
 mod erase;

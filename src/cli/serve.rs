@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::delivering::Delivering;
 use super::output::Output;
 use crate::app::error::failed;
 use crate::app::{App, AppError};
@@ -44,13 +45,15 @@ pub struct Serve {
     /// Longest that requests which run are waited for when the server stops, in seconds.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=3600))]
     grace: u64,
+    #[command(flatten)]
+    delivering: Delivering,
 }
 
 impl Serve {
-    fn options(&self) -> ServeOptions {
+    fn options(&self) -> Result<ServeOptions, AppError> {
         let bytes =
             |number: u64, shift: u32| usize::try_from(number << shift).unwrap_or(usize::MAX);
-        ServeOptions {
+        Ok(ServeOptions {
             listen: self.listen,
             tls: self
                 .tls_cert
@@ -67,13 +70,15 @@ impl Serve {
             seal_interval: Duration::from_millis(self.seal_interval),
             log_interval: Duration::from_millis(self.log_interval),
             grace: Duration::from_secs(self.grace),
-        }
+            webhooks: self.delivering.webhooks()?,
+            nats: self.delivering.nats()?,
+        })
     }
 }
 
 /// Serves until SIGINT or SIGTERM.
 pub async fn run(app: App, args: &Serve, output: &Output) -> Result<(), AppError> {
-    let options = args.options();
+    let options = args.options()?;
     let scheme = if options.tls.is_some() {
         "https"
     } else {

@@ -20,6 +20,8 @@ struct Known {
     unsealed_since: Option<Instant>,
     /// Since when there have been sealed entries that are not published.
     unpublished_since: Option<Instant>,
+    /// Since when nothing could be published to NATS.
+    unstreamed_since: Option<Instant>,
     sealed: u64,
     published: u64,
     looked_at: Instant,
@@ -35,6 +37,7 @@ impl Default for Health {
             failed: None,
             unsealed_since: None,
             unpublished_since: None,
+            unstreamed_since: None,
             sealed: 0,
             published: 0,
             looked_at: Instant::now(),
@@ -79,6 +82,13 @@ impl Health {
         known.looked_at = Instant::now();
     }
 
+    /// It was tried to publish to NATS.
+    pub fn streamed(&self, done: bool) {
+        let mut known = self.known();
+        let since = known.unstreamed_since.unwrap_or_else(Instant::now);
+        known.unstreamed_since = (!done).then_some(since);
+    }
+
     /// No more requests are taken.
     pub fn stop(&self) {
         self.known().stopping = true;
@@ -96,6 +106,7 @@ impl Health {
             (late(known.unsealed_since), "sealing-stopped"),
             (late(known.unpublished_since), "publication-stopped"),
             (late(Some(known.looked_at)), "sealer-hangs"),
+            (late(known.unstreamed_since), "events-not-streamed"),
         ]
         .into_iter()
         .filter_map(|(wrong, what)| wrong.then_some(what))
@@ -149,5 +160,17 @@ mod tests {
         health.known().looked_at = long_ago;
         health.stop();
         assert_eq!(health.complaints(), ["stopping", "sealer-hangs"]);
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_for_long_is_red() {
+        let health = Health::default();
+        health.streamed(false);
+        assert!(health.complaints().is_empty(), "not at once");
+        health.known().unstreamed_since = Instant::now().checked_sub(MAX_WAIT * 2);
+        health.streamed(false);
+        assert_eq!(health.complaints(), ["events-not-streamed"]);
+        health.streamed(true);
+        assert!(health.complaints().is_empty());
     }
 }

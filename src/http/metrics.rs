@@ -4,6 +4,8 @@
 //! `/metrics`. What may fail: nothing. What must stay true: labels are routes and words of this
 //! program, never what a client sent, so that their number is bounded and none is personal.
 
+mod deliveries;
+
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+
+use deliveries::Deliveries;
 
 /// The media type of the text.
 pub const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -64,6 +68,8 @@ pub struct Metrics {
     pub published: Gauge<i64, AtomicI64>,
     /// Seals that failed.
     pub failed_seals: Counter<u64, AtomicU64>,
+    /// What the server itself delivers.
+    pub deliveries: Deliveries,
 }
 
 impl Default for Metrics {
@@ -101,6 +107,7 @@ impl Default for Metrics {
             published.clone(),
         );
         registry.register("failed_seals", "Seals that failed", failed_seals.clone());
+        let deliveries = Deliveries::register(&mut registry);
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This program", version);
         Self {
@@ -113,6 +120,7 @@ impl Default for Metrics {
             sealed,
             published,
             failed_seals,
+            deliveries,
         }
     }
 }

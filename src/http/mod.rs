@@ -7,13 +7,14 @@
 //! A request goes this way: [`listener`] takes the connection, which has limits of its own; [`frame`] gives the request an id,
 //! a limit and a line in the log; [`authority`] finds out who asks; a handler of [`api`] calls a
 //! method of the application; [`problem`] says what went wrong, and [`refusals`] puts on the
-//! ledger what was refused to whom. [`server`] starts all that, seals in the background, and ends
-//! it. [`openapi`] describes it, from the same table that the routes are made of.
+//! ledger what was refused to whom. [`server`] starts all that, seals and delivers ([`couriers`]) in
+//! the background, and ends it. [`openapi`] describes it, from the same table that the routes are made of.
 
 pub mod api;
 pub mod authority;
 pub mod body;
 mod connections;
+pub mod couriers;
 pub mod frame;
 pub mod health;
 pub mod listener;

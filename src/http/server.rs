@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
+use reqwest::Certificate;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use super::couriers::{keep_delivering, keep_publishing};
 use super::frame::{around, panicked};
 use super::listener::Door;
 pub use super::listener::TlsFiles;
@@ -20,6 +22,9 @@ use super::metrics::gauged;
 use super::service::Service;
 use super::{api, connections};
 use crate::app::{App, AppError};
+use crate::subscription::nats::target::Target;
+use crate::subscription::webhook::address::Permitted;
+use crate::subscription::webhook::client::Client;
 
 /// What requests may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +56,30 @@ pub struct ServeOptions {
     pub log_interval: Duration,
     /// Longest that requests which run are waited for at the end.
     pub grace: Duration,
+    /// Where webhooks may go.
+    pub webhooks: WebhookOptions,
+    /// Where to publish, if anywhere.
+    pub nats: Option<Target>,
+}
+
+/// Where webhooks may go.
+#[derive(Debug, Clone)]
+pub struct WebhookOptions {
+    /// To which addresses.
+    pub permitted: Permitted,
+    /// Certificates of authorities beside the well-known ones.
+    pub trusted: Vec<Certificate>,
+}
+
+impl WebhookOptions {
+    /// What delivers.
+    ///
+    /// # Errors
+    /// When the TLS library cannot be set up.
+    pub fn client(&self) -> Result<Client, AppError> {
+        let client = Client::new(self.permitted, self.trusted.clone());
+        client.map_err(|error| AppError::Usage(format!("the HTTP client of webhooks: {error}")))
+    }
 }
 
 /// How often it is looked whether other nodes appended something, when this one did not.
@@ -83,7 +112,7 @@ pub async fn serve(
 ) -> Result<(), AppError> {
     let door = Door::open(options.listen, options.tls.as_ref()).await?;
     let address = door.address();
-    let service = Service::new(&app, options.limits);
+    let service = Service::new(&app, options.limits, options.webhooks.client()?);
     // Before the first request: what is red now would be red at once.
     seal(&service).await;
     let (stopping, stopped) = watch::channel(false);
@@ -97,6 +126,10 @@ pub async fn serve(
         options.log_interval,
         stopped.clone(),
     ));
+    let delivering = tokio::spawn(keep_delivering(service.clone(), options.grace));
+    let publishing = options
+        .nats
+        .map(|target| tokio::spawn(keep_publishing(service.clone(), target)));
     let told = service.clone();
     let asked = async move {
         stop.await;
@@ -110,7 +143,10 @@ pub async fn serve(
     connections::serve(door, router(service.clone()), asked, options.grace).await;
     // All tasks have ended when this is heard, or end without harm.
     let _ = stopping.send(true);
-    let _ = tokio::join!(sealing, logging);
+    let _ = tokio::join!(sealing, logging, delivering);
+    if let Some(publishing) = publishing {
+        let _ = publishing.await;
+    }
     let put_down = service.refusals.put_down(&service.app).await;
     let sealed = app.seal_now().await;
     drop(service);

@@ -16,6 +16,7 @@ use super::problem::{Kind, Problem, Said};
 use super::refusals::Refusals;
 use super::server::Limits;
 use crate::app::App;
+use crate::subscription::webhook::client::Client;
 
 /// Reports, audits and registers that are made at a time: each may take a core and a snapshot.
 const MOST_HEAVY: usize = 4;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// What is not on the ledger yet.
     pub refusals: Refusals,
+    /// Delivers to endpoints.
+    pub sender: Client,
     /// Becomes true when the server stops: what would never end on its own ends then.
     pub stopping: watch::Sender<bool>,
     rates: DefaultKeyedRateLimiter<IpAddr>,
@@ -55,7 +58,7 @@ impl Deref for Service {
 impl Service {
     /// Over a ledger.
     #[must_use]
-    pub fn new(app: &App, limits: Limits) -> Self {
+    pub fn new(app: &App, limits: Limits, sender: Client) -> Self {
         let appended = Arc::new(Notify::new());
         let rate = NonZeroU32::new(limits.rate_per_second).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(rate).allow_burst(rate.saturating_mul(TWICE));
@@ -66,6 +69,7 @@ impl Service {
             health: Health::default(),
             metrics: Metrics::default(),
             refusals: Refusals::default(),
+            sender,
             stopping: watch::Sender::new(false),
             rates: RateLimiter::keyed(quota),
             heavy: Semaphore::new(MOST_HEAVY),

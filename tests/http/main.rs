@@ -14,15 +14,23 @@
 #[path = "../support/postgres.rs"]
 mod database;
 
+#[path = "../support/foreign.rs"]
+mod foreign;
+
 mod authority;
+mod contracts;
 mod described;
+mod endpoint;
 mod files;
 mod findings;
 mod log;
+#[cfg(feature = "nats")]
+mod nats;
 mod process;
 mod reading;
 mod recording;
 mod running;
+mod webhooks;
 
 /// A test per case and database.
 macro_rules! on_both {

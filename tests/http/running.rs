@@ -17,10 +17,11 @@ use vitaledger::app::records::office_of;
 use vitaledger::app::tokens::NewToken;
 use vitaledger::app::{App, AppError, InitOptions};
 use vitaledger::audit::verify::Scope;
-use vitaledger::http::server::{Limits, ServeOptions, TlsFiles, serve};
+use vitaledger::http::server::{Limits, ServeOptions, TlsFiles, WebhookOptions, serve};
 use vitaledger::model::id::OfficeCode;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
+use vitaledger::subscription::webhook::address::Permitted;
 
 use crate::database;
 
@@ -132,6 +133,11 @@ pub fn options() -> ServeOptions {
         seal_interval: Duration::from_millis(50),
         log_interval: Duration::from_millis(100),
         grace: Duration::from_secs(10),
+        webhooks: WebhookOptions {
+            permitted: Permitted::Private,
+            trusted: Vec::new(),
+        },
+        nats: None,
     }
 }
 

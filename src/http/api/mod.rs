@@ -14,6 +14,7 @@
 //! | [`figures`] | indicators and reports |
 //! | [`findings`] | findings and their life; audits |
 //! | [`imports`] | files |
+//! | [`webhooks`] | endpoints that subscriptions are delivered to |
 
 pub mod about;
 pub mod figures;
@@ -23,6 +24,7 @@ pub mod log;
 pub mod reading;
 pub mod records;
 pub mod registers;
+pub mod webhooks;
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -60,6 +62,7 @@ pub fn routes() -> Vec<Route> {
         findings::routes(),
         imports::routes(),
         log::routes(),
+        webhooks::routes(),
         about::routes(),
     ]
     .into_iter()

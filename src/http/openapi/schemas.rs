@@ -3,6 +3,7 @@
 //! Those of records are made from [`crate::model::schema`], which is also what reads them.
 
 mod answers;
+mod webhooks;
 
 use serde_json::{Map, Value, json};
 
@@ -60,6 +61,9 @@ pub fn all() -> Value {
         ("EvidenceAsked", evidence_asked()),
         ("Me", answers::me()),
         ("Ready", answers::ready()),
+        ("Webhook", webhooks::webhook()),
+        ("WebhookAsked", webhooks::webhook_asked()),
+        ("WebhookTested", webhooks::webhook_tested()),
     ] {
         all.insert(name.into(), schema);
     }
