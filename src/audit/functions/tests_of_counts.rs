@@ -209,9 +209,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::List(AGAINST),
         says: "each count against the others of its series, conditional binomial or, where they scatter, beta-binomial",
         compute: |a, row| {
-            let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
-            let one = |index| against_others(&counts, &exposures, index).map(compared);
-            (0..counts.len()).map(one).collect()
+            let found = against_others(&a.counts(0, row)?, &a.reals(1, row)?);
+            found.into_iter().map(|one| one.map(compared)).collect()
         },
     },
     Function {
@@ -228,11 +227,11 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let cycle = a.count(2, row)?.max(1);
             let phases: Vec<u64> = periods.iter().map(|period| period % cycle).collect();
             let all = vec![1.0; counts.len()];
-            let one = |index| {
-                let found = against_phase(&counts, &all, &phases, index);
+            let one = |found: Option<Comparison>| {
                 found.map_or_else(|| vec![f64::NAN; AGAINST.len()], compared)
             };
-            Some((0..counts.len()).map(one).collect())
+            let found = against_phase(&counts, &all, &phases);
+            Some(found.into_iter().map(one).collect())
         },
     },
     Function {
