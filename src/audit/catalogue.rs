@@ -67,7 +67,7 @@ const CHARTS: &[(&str, &str)] = texts!(
 );
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
 const VIEWS: &[(&str, &str)] =
-    texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/spans");
+    texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/series" "views/spans");
 
 /// What a rule's findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
