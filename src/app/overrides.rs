@@ -15,7 +15,7 @@ use super::opening::OpenedRecords;
 use super::restatements::{Reason, Restatement};
 use super::{App, AppError};
 use crate::audit::catalogue::Catalogue;
-use crate::audit::near::Tables;
+use crate::audit::cases::Tables;
 use crate::audit::run::office_number;
 use crate::model::id::OfficeCode;
 use crate::model::time::day_number;

@@ -17,10 +17,11 @@ use datafusion::error::DataFusionError;
 use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::cases::Tables;
 use super::catalogue::{Catalogue, Rule, RuleFault};
 use super::finding::{Finding, Judged};
 use super::functions;
-use super::near::{Earlier, Given, Near, Tables, digest_of};
+use super::near::{Earlier, Given, Near, digest_of};
 use super::rows::{Found, found_in};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};

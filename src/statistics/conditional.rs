@@ -1,8 +1,8 @@
 //! One count against the others of its series.
 //!
-//! What comes in: the counts of a series, how much exposure each had, and which are alike by season.
-//! What goes out, for each: what the others lead one to expect of it, how much they scatter, and
-//! p-values given the total. What may fail: fewer than three counts that are
+//! What comes in: the counts of a series, how much exposure each had, which are alike by season,
+//! and which one is asked about. What goes out: what the others lead one to expect of it, how much
+//! they scatter, and p-values given the total. What may fail: fewer than three counts that are
 //! alike, or exposures that are no positive numbers, give `None`. What must stay true: the count under test takes no part in its
 //! own baseline, neither in the mean nor in the scatter.
 //!
@@ -167,60 +167,72 @@ fn estimated_scatter(p: PValue, freedom: usize) -> PValue {
     }
 }
 
-/// Every count against the others of its series. `exposures` are relative (days of the month,
-/// person-years, or all 1).
-#[must_use]
-pub fn against_others(counts: &[u64], exposures: &[f64]) -> Vec<Option<Comparison>> {
-    against_phase(counts, exposures, &vec![0; counts.len()])
+/// A series whose counts are compared with the others of their phase.
+#[derive(Debug)]
+pub struct Series {
+    /// The members of each phase with what they say together.
+    cycle: BTreeMap<u64, (Vec<Member>, Phase)>,
+    /// Of each count its phase, and where it stands in it.
+    places: Vec<(u64, usize)>,
 }
 
-/// Every count against the others of its phase (the same month of other years). How much counts
-/// scatter, all phases together say: the few years of one month cannot. `None` for a count with
-/// fewer than two others, and for all where the lists differ in length, an exposure is no positive
-/// number, or the total overflows.
-#[must_use]
-pub fn against_phase(
-    counts: &[u64],
-    exposures: &[f64],
-    phases: &[u64],
-) -> Vec<Option<Comparison>> {
-    let usable = |exposure: &f64| exposure.is_finite() && *exposure > 0.0;
-    let total = counts
-        .iter()
-        .try_fold(0, |sum: u64, count| sum.checked_add(*count));
-    if counts.len() != exposures.len()
-        || counts.len() != phases.len()
-        || total.is_none()
-        || !exposures.iter().all(usable)
-    {
-        return vec![None; counts.len()];
+impl Series {
+    /// Of counts with their exposures (relative: days of the month, person-years, or all 1) and
+    /// phases. `None` where the lists differ in length, an exposure is no positive number, or the
+    /// total overflows.
+    #[must_use]
+    pub fn of(counts: &[u64], exposures: &[f64], phases: &[u64]) -> Option<Self> {
+        let usable = |exposure: &f64| exposure.is_finite() && *exposure > 0.0;
+        if counts.len() != exposures.len()
+            || counts.len() != phases.len()
+            || !exposures.iter().all(usable)
+        {
+            return None;
+        }
+        let mut counted = counts.iter();
+        counted.try_fold(0, |sum: u64, count| sum.checked_add(*count))?;
+        let mut members: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
+        let mut places = Vec::with_capacity(counts.len());
+        for ((count, exposure), phase) in counts.iter().zip(exposures).zip(phases) {
+            let alike = members.entry(*phase).or_default();
+            places.push((*phase, alike.len()));
+            alike.push((*count, *exposure));
+        }
+        let with = |members: Vec<Member>| {
+            let together = Phase::of(members.iter().copied());
+            (members, together)
+        };
+        let cycle = members.into_iter();
+        Some(Self {
+            cycle: cycle.map(|(phase, of)| (phase, with(of))).collect(),
+            places,
+        })
     }
-    let members = || counts.iter().copied().zip(exposures.iter().copied());
-    let mut cycle: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
-    for (member, phase) in members().zip(phases) {
-        cycle.entry(*phase).or_default().push(member);
-    }
-    let whole: BTreeMap<u64, Phase> = cycle
-        .iter()
-        .map(|(phase, members)| (*phase, Phase::of(members.iter().copied())))
-        .collect();
-    let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-    let compared = members().zip(phases).map(|(member, phase)| {
-        let alike = cycle.get(phase)?;
-        let at = seen.entry(*phase).or_default();
-        let (before, from) = alike.split_at(*at);
-        *at += 1;
-        let others = before.iter().chain(from.get(1..)?).copied();
-        let others = Phase::of(others);
+
+    /// A count against the others of its phase (the same month of other years). How much counts
+    /// scatter, all phases together say: the few years of one month cannot. `None` for a count
+    /// with fewer than two others, or one that is not there.
+    #[must_use]
+    pub fn compare(&self, index: usize) -> Option<Comparison> {
+        let (phase, at) = self.places.get(index)?;
+        let (members, _) = self.cycle.get(phase)?;
+        let (before, from) = members.split_at_checked(*at)?;
+        let (member, after) = from.split_first()?;
+        let others = Phase::of(before.iter().chain(after).copied());
         if others.members < 2 {
             return None;
         }
-        let elsewhere = whole.iter().filter(|(other, _)| *other != phase);
-        let scatters = elsewhere.map(|(_, phase)| phase.scatter);
-        let all = scatters.fold(others.scatter, |all, one| (all.0 + one.0, all.1 + one.1));
-        Some(compare(member, others, all))
-    });
-    compared.collect()
+        let elsewhere = self.cycle.iter().filter(|(other, _)| *other != phase);
+        let scatters = elsewhere.map(|(_, (_, together))| together.scatter);
+        let scatter = scatters.fold(others.scatter, |all, one| (all.0 + one.0, all.1 + one.1));
+        Some(compare(*member, others, scatter))
+    }
+}
+
+/// The count at `index` against the others of the series; see [`Series`].
+#[must_use]
+pub fn against_others(counts: &[u64], exposures: &[f64], index: usize) -> Option<Comparison> {
+    Series::of(counts, exposures, &vec![0; counts.len()])?.compare(index)
 }
 
 /// A count beside the others of its phase, when Pearson's statistic of all others with its degrees

@@ -7,7 +7,7 @@ use crate::statistics::PValue;
 use crate::statistics::binomial::{
     binomial_doubled_interval, binomial_exposure, binomial_lower, sex_ratio,
 };
-use crate::statistics::conditional::{Comparison, against_others, against_phase};
+use crate::statistics::conditional::{Comparison, Series};
 use crate::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use crate::statistics::drift::{Given, drift};
 use crate::statistics::heaping::{digit_preference, last_digits};
@@ -209,8 +209,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         gives: Shape::List(AGAINST),
         says: "each count against the others of its series, conditional binomial or, where they scatter, beta-binomial",
         compute: |a, row| {
-            let found = against_others(&a.counts(0, row)?, &a.reals(1, row)?);
-            found.into_iter().map(|one| one.map(compared)).collect()
+            let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
+            let series = Series::of(&counts, &exposures, &vec![0; counts.len()])?;
+            let one = |index| series.compare(index).map(compared);
+            (0..counts.len()).map(one).collect()
         },
     },
     Function {
@@ -227,11 +229,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let cycle = a.count(2, row)?.max(1);
             let phases: Vec<u64> = periods.iter().map(|period| period % cycle).collect();
             let all = vec![1.0; counts.len()];
-            let one = |found: Option<Comparison>| {
+            let series = Series::of(&counts, &all, &phases)?;
+            let one = |index| {
+                let found = series.compare(index);
                 found.map_or_else(|| vec![f64::NAN; AGAINST.len()], compared)
             };
-            let found = against_phase(&counts, &all, &phases);
-            Some(found.into_iter().map(one).collect())
+            Some((0..counts.len()).map(one).collect())
         },
     },
     Function {
