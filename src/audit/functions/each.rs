@@ -38,7 +38,7 @@ fn wrong() -> DataFusionError {
 
 /// The field of that name in the structures of a list.
 fn field_of(list: &DataType, name: Option<&ScalarValue>) -> Result<FieldRef> {
-    let (DataType::List(member), Some(name)) = (list, name.and_then(|name| name.try_as_str()))
+    let (DataType::List(member), Some(name)) = (list, name.and_then(ScalarValue::try_as_str))
     else {
         return Err(wrong());
     };

@@ -88,8 +88,8 @@ WITH begun AS (
 )
 -- What is said of a finding is one of its lines: that of the sum before those of its parts.
 SELECT office, period, array_agg(DISTINCT record ORDER BY record) AS records,
-       first_value(fault ORDER BY indicator, fault, record) AS fault, min(indicator) AS indicator,
-       first_value(value ORDER BY indicator, fault, record) AS value,
-       first_value(expected ORDER BY indicator, fault, record) AS expected,
-       first_value(value - expected ORDER BY indicator, fault, record) AS gap
+       (array_agg(fault ORDER BY indicator, fault, record))[1] AS fault, min(indicator) AS indicator,
+       (array_agg(value ORDER BY indicator, fault, record))[1] AS value,
+       (array_agg(expected ORDER BY indicator, fault, record))[1] AS expected,
+       (array_agg(value - expected ORDER BY indicator, fault, record))[1] AS gap
 FROM named GROUP BY office, period, sum_of
