@@ -66,8 +66,7 @@ const CHARTS: &[(&str, &str)] = texts!(
     "charts/days" "charts/reported" "charts/series" "charts/turn" "charts/weeks" "charts/weights"
 );
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
-const VIEWS: &[(&str, &str)] =
-    texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/series" "views/spans");
+const VIEWS: &[(&str, &str)] = texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/series" "views/spans");
 
 /// What a rule's findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,7 +128,9 @@ fn words(sql: &str) -> BTreeSet<&str> {
 
 /// The tables that lines `-- once: a, b` of a text name.
 fn once(sql: &str) -> Vec<String> {
-    let lines = sql.lines().filter_map(|line| line.trim().strip_prefix("-- once:"));
+    let lines = sql
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("-- once:"));
     let names = lines.flat_map(|names| names.split(','));
     names.map(|name| name.trim().to_owned()).collect()
 }

@@ -32,7 +32,9 @@ pub(super) const SCHEMA: &str = "registers";
 /// Linux: `MemAvailable` of proc(5), or what the control group leaves (cgroups(7), version 2).
 fn free_memory() -> Option<u64> {
     let known = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = known.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    let line = known
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
     let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     let of_group = |file: &str| {
         let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;
@@ -46,7 +48,9 @@ fn free_memory() -> Option<u64> {
 /// Memory, temporary files, and nothing else.
 pub(super) fn runtime() -> Result<Arc<RuntimeEnv>> {
     let bytes = MEMORY_BYTES.max(free_memory().unwrap_or_default() / PART_OF_FREE);
-    let pool = Arc::new(FairSpillPool::new(usize::try_from(bytes).unwrap_or(usize::MAX)));
+    let pool = Arc::new(FairSpillPool::new(
+        usize::try_from(bytes).unwrap_or(usize::MAX),
+    ));
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .build_arc()?;

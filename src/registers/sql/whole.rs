@@ -147,3 +147,98 @@ impl Session {
         Ok((rows.schema(), rows.try_collect().await?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{ArrayRef, Int64Array};
+    use datafusion::execution::memory_pool::FairSpillPool;
+    use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+
+    use super::*;
+
+    /// `numbers(number, half)` with so many rows, and so much memory for what is joined.
+    fn session(rows: i64, bytes: usize) -> Session {
+        let pool = Arc::new(FairSpillPool::new(bytes));
+        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool);
+        let mut session = Session::empty(1, runtime.build_arc().unwrap());
+        let numbers: ArrayRef = Arc::new((0..rows).collect::<Int64Array>());
+        let halves: ArrayRef = Arc::new((0..rows).map(|row| row / 2).collect::<Int64Array>());
+        let all = RecordBatch::try_from_iter([("number", numbers), ("half", halves)]).unwrap();
+        let pieces = (0..all.num_rows()).step_by(8192);
+        let pieces = pieces.map(|from| all.slice(from, 8192.min(all.num_rows() - from)));
+        session.add_rows("numbers", pieces.collect()).unwrap();
+        session
+    }
+
+    fn only(batches: &[RecordBatch]) -> i64 {
+        let rows: usize = batches.iter().map(RecordBatch::num_rows).sum();
+        assert_eq!(rows, 1);
+        let full = batches.iter().find(|batch| batch.num_rows() == 1).unwrap();
+        full.column(0).as_primitive::<Int64Type>().value(0)
+    }
+
+    const PAIRS: &str = "
+        WITH even AS (SELECT number, half FROM numbers WHERE number % 2 = 0),
+             pairs AS (SELECT half, count(*) AS n FROM even GROUP BY half)
+        SELECT sum(e.number) + sum(p.n) FROM even e JOIN pairs p ON e.half = p.half";
+
+    #[tokio::test]
+    async fn what_is_made_once_gives_the_same_and_is_gone_afterwards() {
+        let session = session(1_000, 1 << 26);
+        let expected = only(&session.whole(PAIRS, &[]).await.unwrap());
+        assert_eq!(expected, (0..1_000).step_by(2).sum::<i64>() + 500);
+        let once = ["even".to_owned(), "pairs".to_owned()];
+        for _ in 0..2 {
+            assert_eq!(only(&session.whole(PAIRS, &once).await.unwrap()), expected);
+        }
+        let left = session.whole("SELECT * FROM once_0", &[]).await;
+        assert!(matches!(
+            left,
+            Err(SqlError::Text { .. } | SqlError::Query(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn errors_say_where_also_in_what_is_made_once() {
+        let session = session(10, 1 << 26);
+        let wrong = "WITH a AS (SELECT number\nFROM numbers WHERE nombre > 1) SELECT * FROM a";
+        let error = session.whole(wrong, &["a".to_owned()]).await.unwrap_err();
+        assert!(matches!(error, SqlError::Text { line: 2, .. }), "{error}");
+        let error = session.whole(PAIRS, &["odd".to_owned()]).await.unwrap_err();
+        assert!(error.to_string().contains("odd"), "{error}");
+        let writes = "CREATE TABLE x AS SELECT 1 AS a";
+        let error = session.whole(writes, &[]).await.unwrap_err();
+        assert!(matches!(error, SqlError::NotReading(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn without_rows_there_are_columns() {
+        let session = session(10, 1 << 26);
+        let asked = session.whole("SELECT number FROM numbers WHERE number > 10", &[]);
+        let batches = asked.await.unwrap();
+        assert_eq!(batches[0].schema().field(0).name(), "number");
+        assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_join_that_does_not_fit_is_sorted_instead() {
+        const JOINED: &str =
+            "SELECT count(*) FROM numbers a JOIN numbers b ON a.number = b.half + 1";
+        let (rows, bytes) = (400_000, 5 << 20);
+        let session = session(rows, bytes);
+        {
+            // What sorts keep free for their last step, which is of no less for few rows.
+            let state = session.context.state_ref();
+            let mut state = state.write();
+            let execution = &mut state.config_mut().options_mut().execution;
+            execution.sort_spill_reservation_bytes = 64 << 10;
+            execution.target_partitions = 2;
+        }
+        let fits = session.attempt(JOINED, &[], Joins::InMemory).await;
+        assert!(matches!(fits, Err(SqlError::Memory(_))));
+        let found = only(&session.whole(JOINED, &[]).await.unwrap());
+        assert_eq!(found, rows);
+    }
+}
