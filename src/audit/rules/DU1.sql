@@ -10,6 +10,7 @@
 -- work_en: {count} records of one source agree in {agree} (asked for 1 record)
 -- work_zh: 同一来源的{count}条记录在{agree}上一致（应为1条）
 
+-- once: mothers, certificates, residents
 WITH mothers AS (
     -- Who agrees in all agrees in this, which is quickly seen, and whose records are gathered then.
     SELECT mother, occurred_day FROM births WHERE mother IS NOT NULL AND plurality = 1

@@ -10,6 +10,7 @@
 -- work_en: certificate numbers are a capital letter and 9 digits, each used once by one source; this one, on {uses} records: {fault}
 -- work_zh: 证明编号应为1个大写字母加9位数字，同一来源仅用一次；此编号见于{uses}条记录：{fault}
 
+-- once: several
 WITH malformed AS (
     SELECT min(office) AS office, array_sort(array_agg(record)) AS records, 'format' AS fault, count(*) AS uses
     FROM births WHERE NOT certificate_ok GROUP BY certificate
