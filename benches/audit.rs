@@ -1,6 +1,6 @@
 //! How long the rules of the audit take and how much memory, beside the same SQL in `DuckDB`.
 //!
-//! `cargo bench --bench audit -- [--records N]... [--keep FOLDER]`. A delivery of about so many
+//! `cargo bench --bench audit -- [--records N]... [--keep FOLDER] [--rules FOLDER]`. A delivery of about so many
 //! records is simulated, and the tables of the audit are made of it without a ledger: what opening
 //! sealed fields takes is the ledger's. Both engines load these tables from the same Parquet files
 //! into memory. Rules that use functions of the program are not asked of `DuckDB`. It comes from
@@ -37,6 +37,8 @@ use vitaledger::simulate;
 
 /// The script that asks `DuckDB`.
 const SCRIPT: &str = include_str!("support/run_rules.py");
+/// The file that names the folder of rules, empty for none.
+const RULES: &str = "rules.path";
 /// Residents of a village.
 const VILLAGE: u64 = 500;
 
@@ -48,6 +50,9 @@ struct Arguments {
     /// Where deliveries and tables are left.
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// Rules of one's own, as `audit run --rules` takes them.
+    #[arg(long)]
+    rules: Option<PathBuf>,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -71,6 +76,9 @@ async fn main() -> Result<()> {
     std::fs::create_dir_all(folder)?;
     for records in &arguments.records {
         let own = folder.join(records.to_string());
+        std::fs::create_dir_all(&own)?;
+        let rules = arguments.rules.as_deref().unwrap_or(Path::new(""));
+        std::fs::write(own.join(RULES), rules.display().to_string())?;
         compare(folder, &own, *records)?;
     }
     Ok(())
@@ -101,7 +109,7 @@ fn compare(folder: &Path, own: &Path, records: u64) -> Result<()> {
     for name in ["load", "views"] {
         line(name, name, &ours, theirs.as_ref())?;
     }
-    for name in rules().rules.keys() {
+    for name in rules(own)?.rules.keys() {
         line(name, &format!("time/{name}"), &ours, theirs.as_ref())?;
     }
     let (all, peak) = (ours.get("all")?, ours.get("peak_mib")?);
@@ -208,11 +216,17 @@ fn forget_peak() {
 }
 
 /// The catalogue without the rules about closed periods, of which a delivery has none.
-fn rules() -> Catalogue {
-    let mut catalogue = Catalogue::built_in();
+fn rules(own: &Path) -> Result<Catalogue> {
+    let mut catalogue = match std::fs::read_to_string(own.join(RULES))?.as_str() {
+        "" => Catalogue::built_in(),
+        folder => Catalogue::with_folder(Path::new(folder))?,
+    };
+    if let Some(fault) = catalogue.faults.first() {
+        return Err(anyhow!("{fault}"));
+    }
     let asked = |name: &str| !matches!(name, "RS1" | "RS2" | "TM2-closed");
     catalogue.rules.retain(|name, _| asked(name));
-    catalogue
+    Ok(catalogue)
 }
 
 /// Runs every rule alone, then the whole catalogue with what follows from it.
@@ -229,7 +243,7 @@ async fn run(folder: &Path) -> Result<()> {
         today: only(&moment, "today")?,
         last_month: only(&moment, "last_month")?,
     };
-    let catalogue = rules();
+    let catalogue = rules(folder)?;
     let started = Instant::now();
     let offices = read(folder, "offices")?;
     let examination = Examination::over(loaded, offices, moment, &catalogue).await?;
@@ -254,13 +268,15 @@ async fn run(folder: &Path) -> Result<()> {
 
 /// Whether the rule asks nothing but what every engine of SQL knows.
 fn is_plain(rule: &Rule) -> bool {
-    functions::all().all(|function| !rule.sql.contains(&format!("{}(", function.name)))
+    let own = functions::all().map(|function| function.name);
+    let mut own = own.chain([functions::each::NAME]);
+    own.all(|name| !rule.sql.contains(&format!("{name}(")))
 }
 
 /// Lets `DuckDB` run the rules that it can.
 fn ask_duckdb(folder: &Path, own: &Path) -> Result<Figures> {
     let python = duckdb::python(folder)?;
-    let catalogue = rules();
+    let catalogue = rules(own)?;
     let kinds = RecordKind::ALL.map(RecordKind::file);
     let tables: Vec<&str> = kinds.into_iter().chain(["offices", "moment"]).collect();
     let views: Vec<_> = catalogue

@@ -206,13 +206,18 @@ impl App {
     }
 
     /// Keeps what rules gave for the next run, sealed; not what a run of a few of them gave where
-    /// one of more is kept.
+    /// more of those that the program carries are kept.
     async fn keep_given(&self, audited: &Audited) -> Result<(), AppError> {
         let casebook = self.casebook().await?;
         let given = audited.run.given.clone();
         let before = self.kept(&casebook);
-        if before.is_some_and(|before| before.given.rules.len() > given.rules.len()) {
-            return Ok(());
+        if let Some(before) = before {
+            let carried = Catalogue::built_in();
+            let mut kept = before.given.rules.keys();
+            if kept.any(|rule| carried.rules.contains_key(rule) && !given.rules.contains_key(rule))
+            {
+                return Ok(());
+            }
         }
         let beside = self.beside(&audited.opened, given.size).await?;
         let kept = Kept { beside, given };

@@ -39,6 +39,9 @@ use Take::{
     Position, Real, RecordedDay, Text, Whole, Woman,
 };
 
+/// Tables by name.
+pub type Tables = Vec<(&'static str, Vec<RecordBatch>)>;
+
 /// How a column is made of a record. The names are those of fields, public or sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Take {

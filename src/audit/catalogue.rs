@@ -23,7 +23,9 @@
 //! SELECT office, make_array(record) AS records, ...
 //! ```
 //!
-//! The text follows the head. A line `-- include: pooled` stands for the part of that name. A
+//! The text follows the head. A line `-- include: pooled` stands for the part of that name, and
+//! `-- once: sample` says that the table of that name in its `WITH` is asked several times and
+//! shall be made once: that is faster, and takes less memory, because it is done before the rest. A
 //! rule's rows have `office` and either `records`, a list of the records it speaks of, or a
 //! `period` or nothing more; a signal has `p`, `p_mid` and `passes`, which says whether the effect
 //! is as large as the rule asks for.
@@ -64,8 +66,7 @@ const CHARTS: &[(&str, &str)] = texts!(
     "charts/days" "charts/reported" "charts/series" "charts/turn" "charts/weeks" "charts/weights"
 );
 /// Tables that are made once in a run, in this order, and asked by rules like the others.
-const VIEWS: &[(&str, &str)] =
-    texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/spans");
+const VIEWS: &[(&str, &str)] = texts!("views/birth_links" "views/figures" "views/live" "views/schemes" "views/series" "views/spans");
 
 /// What a rule's findings are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +126,15 @@ fn words(sql: &str) -> BTreeSet<&str> {
     sql.split(|c| !is_part(c)).collect()
 }
 
+/// The tables that lines `-- once: a, b` of a text name.
+fn once(sql: &str) -> Vec<String> {
+    let lines = sql
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("-- once:"));
+    let names = lines.flat_map(|names| names.split(','));
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
 /// Where a line comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -180,6 +190,8 @@ pub struct Rule {
     pub parameters: BTreeMap<String, Parameter>,
     /// Its SQL, with the parts included and the parameters put in.
     pub sql: String,
+    /// Tables of its `WITH` that it asks several times, and that are made once.
+    pub once: Vec<String>,
     /// Where each line of the SQL comes from.
     pub places: Vec<Place>,
 }
@@ -262,6 +274,8 @@ pub struct View {
     pub file: String,
     /// What makes it.
     pub sql: String,
+    /// As [`Rule::once`].
+    pub once: Vec<String>,
 }
 
 impl View {
@@ -331,6 +345,7 @@ impl Catalogue {
             name: name.clone(),
             file: file.clone(),
             sql: text.clone(),
+            once: once(text),
         });
         let mut catalogue = Self {
             views: views.collect(),

@@ -8,9 +8,11 @@
 //!
 //! A test gives a structure with `p` (exact, never too small), `p_mid` (for the multiplicity step)
 //! and more fields that [`FUNCTIONS`] lists. `t['p']` takes one out. A test of every member of a
-//! series gives a list of such structures, in the order of the series; `unnest` makes rows of it.
+//! series gives a list of such structures, in the order of the series; `unnest` makes rows of it,
+//! and [`each`] takes a field of every member.
 
 mod columns;
+pub mod each;
 mod measures;
 #[cfg(test)]
 mod tests;
@@ -95,6 +97,7 @@ pub fn register(context: &SessionContext) {
     for function in all() {
         context.register_udf(ScalarUDF::from(Statistic::of(function)));
     }
+    context.register_udf(ScalarUDF::from(each::Each::new()));
 }
 
 fn data_type(takes: Takes) -> DataType {

@@ -23,7 +23,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::cases::{coded, schema};
+use super::cases::{Tables, coded, schema};
 use super::catalogue::Rule;
 use super::rows::Found;
 use crate::model::id::Position;
@@ -33,9 +33,6 @@ use crate::model::schema::RecordKind;
 const VERSION: u32 = 1;
 /// A rule is asked whole when it would be asked of more than one row in so many otherwise.
 const WORTH: usize = 4;
-
-/// Tables by name.
-pub type Tables = Vec<(&'static str, Vec<RecordBatch>)>;
 
 /// What a rule gave, and of what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

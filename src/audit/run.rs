@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 use datafusion::arrow::array::{Int64Array, RecordBatch, StringArray};
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::error::DataFusionError;
+use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
+use super::cases::Tables;
 use super::catalogue::{Catalogue, Rule, RuleFault};
 use super::finding::{Finding, Judged};
 use super::functions;
-use super::near::{Earlier, Given, Near, Tables, digest_of};
+use super::near::{Earlier, Given, Near, digest_of};
 use super::rows::{Found, found_in};
 use crate::model::code::OfficeLevel;
 use crate::model::id::{OfficeCode, Position};
@@ -32,6 +34,9 @@ use crate::statistics::multiplicity::{Test, decide};
 pub const Q: f64 = 0.10;
 /// What the exact p of a signal must be below, unless its rule has a parameter `level`.
 const LEVEL: f64 = 0.001;
+/// Rules that are asked at once: while one is planned or finished by one thread, the engine's
+/// threads work for the other.
+const AT_ONCE: usize = 2;
 
 /// The moment to which a run is pinned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +114,16 @@ pub struct Examination {
     changed: Option<Changed>,
 }
 
+/// What a rule answered.
+struct Asked {
+    /// Whether only what changed was asked.
+    again: bool,
+    /// Of the rule and what else it reads, if it looks at what is near a record only.
+    digest: Option<String>,
+    rows: Result<Vec<Found>, RuleFault>,
+    took: Duration,
+}
+
 /// What changed since an earlier run.
 struct Changed {
     earlier: Earlier,
@@ -176,17 +191,6 @@ fn moment_table(moment: Moment) -> Result<RecordBatch, DataFusionError> {
     )?)
 }
 
-/// All rows of an answer; a batch without rows when there are none.
-async fn whole(session: &Session, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
-    let answer = session.query(sql).await?;
-    let schema = answer.schema();
-    let mut batches = answer.collect().await?;
-    if batches.is_empty() {
-        batches.push(RecordBatch::new_empty(schema));
-    }
-    Ok(batches)
-}
-
 /// These tables, and the functions that rules see.
 fn session_of(
     size: u64,
@@ -246,7 +250,7 @@ impl Examination {
             .iter()
             .filter(|view| catalogue.asks(&view.name))
         {
-            match whole(&session, &view.sql).await {
+            match session.whole(&view.sql, &view.once).await {
                 Ok(batches) => {
                     session.add_rows(&view.name, batches.clone())?;
                     others.push((view.name.clone(), batches));
@@ -294,7 +298,7 @@ impl Examination {
     /// # Errors
     /// When it cannot be answered.
     pub async fn answer(&self, sql: &str) -> Result<Vec<RecordBatch>, SqlError> {
-        whole(&self.session, sql).await
+        self.session.whole(sql, &[]).await
     }
 
     /// Runs the rules.
@@ -316,24 +320,20 @@ impl Examination {
             level: 0.0,
         };
         let mut all = Vec::new();
+        let mut asked = Vec::new();
         for rule in catalogue.rules.values() {
-            let begun = Instant::now();
-            let digest = (!rule.near.is_empty()).then(|| digest_of(rule, &self.others));
-            let again = digest
-                .as_deref()
-                .and_then(|digest| self.given(rule, digest));
-            run.asked_again += u64::from(again.is_some());
-            let rows = match again {
-                Some((changed, given)) => changed.rows(rule, given).await,
-                None => self.rows(rule).await,
-            };
-            match rows {
+            asked.push(self.asked(rule));
+        }
+        let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+        for (rule, answer) in catalogue.rules.values().zip(answers) {
+            run.asked_again += u64::from(answer.again);
+            match answer.rows {
                 Ok(rows) => {
-                    if let Some(digest) = digest {
+                    if let Some(digest) = answer.digest {
                         let rows = rows.clone();
                         run.given.rules.insert(rule.name(), Given { digest, rows });
                     }
-                    all.push((rule, rows, begun.elapsed()));
+                    all.push((rule, rows, answer.took));
                 }
                 Err(fault) => {
                     run.unheard.insert(rule.id.clone());
@@ -343,6 +343,24 @@ impl Examination {
         }
         conclude(&mut run, all);
         run
+    }
+
+    /// Asks a rule, of what changed alone if it may be.
+    async fn asked(&self, rule: &Rule) -> Asked {
+        let begun = Instant::now();
+        let digest = (!rule.near.is_empty()).then(|| digest_of(rule, &self.others));
+        let given = digest.as_deref().map(|digest| self.given(rule, digest));
+        let again = given.flatten();
+        let rows = match again {
+            Some((changed, given)) => changed.rows(rule, given).await,
+            None => self.rows(rule).await,
+        };
+        Asked {
+            again: again.is_some(),
+            digest,
+            rows,
+            took: begun.elapsed(),
+        }
     }
 
     /// What the SQL of a rule gives, in order, before the multiplicity control.
@@ -374,7 +392,7 @@ impl Changed {
 
 /// The rows of a rule over the tables of a session, in no order.
 async fn rows_of(session: &Session, rule: &Rule) -> Result<Vec<Found>, RuleFault> {
-    let answered = whole(session, &rule.sql).await;
+    let answered = session.whole(&rule.sql, &rule.once).await;
     let batches = answered.map_err(|error| rule.fault(&error))?;
     let mut rows = Vec::new();
     for batch in &batches {

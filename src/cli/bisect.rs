@@ -139,7 +139,9 @@ fn report(
         return Ok(());
     }
     output.data(&turn_line(turn, output));
-    output.data(&format!("  {}", sides(turn, output)));
+    if let Some(sides) = sides(turn, output) {
+        output.data(&format!("  {sides}"));
+    }
     let (evaluations, probes) = (bisection.evaluations, bisection.probes);
     output.say(
         &format!("{evaluations} evaluations"),
@@ -167,15 +169,8 @@ fn report(
 
 /// Why a search by halves has nothing to find, with the values at both ends.
 fn not_between(ends: &Ends, output: &Output) -> String {
-    let end = |moment: &Moment, evaluation: &Evaluation| {
-        format!(
-            "{} {} ({})",
-            moment_words(moment, output),
-            truth(evaluation.truth, output),
-            readings(evaluation, output)
-        )
-    };
-    let (from, to) = (end(&ends.from, &ends.at_from), end(&ends.to, &ends.at_to));
+    let from = end_line(&ends.from, &ends.at_from, output);
+    let to = end_line(&ends.to, &ends.at_to, output);
     let turned = ends.at_from.truth.holds() && !ends.at_to.truth.holds();
     let (hint, hint_zh) = if turned {
         (
@@ -211,15 +206,12 @@ fn list(
         summary["evaluations"] = evaluations.into();
         return object(ends, summary, output);
     }
-    output.data(&format!(
-        "{} {} ({})",
-        moment_words(&ends.from, output),
-        truth(ends.at_from.truth, output),
-        readings(&ends.at_from, output)
-    ));
+    output.data(&end_line(&ends.from, &ends.at_from, output));
     for turn in turns {
         output.data(&turn_line(turn, output));
-        output.data(&format!("  {}", sides(turn, output)));
+        if let Some(sides) = sides(turn, output) {
+            output.data(&format!("  {sides}"));
+        }
     }
     let number = turns.len();
     output.say(
@@ -243,12 +235,26 @@ fn turn_line(turn: &Turn, output: &Output) -> String {
     )
 }
 
-fn sides(turn: &Turn, output: &Output) -> String {
-    format!(
-        "{} -> {}",
+/// What a moment says, with the numbers that were looked at; a query has none.
+fn end_line(moment: &Moment, evaluation: &Evaluation, output: &Output) -> String {
+    let said = format!(
+        "{} {}",
+        moment_words(moment, output),
+        truth(evaluation.truth, output)
+    );
+    match readings(evaluation, output).as_str() {
+        "" => said,
+        numbers => format!("{said} ({numbers})"),
+    }
+}
+
+/// The numbers on both sides, where there are any.
+fn sides(turn: &Turn, output: &Output) -> Option<String> {
+    let (before, after) = (
         readings(&turn.before, output),
-        readings(&turn.after, output)
-    )
+        readings(&turn.after, output),
+    );
+    (!before.is_empty() || !after.is_empty()).then(|| format!("{before} -> {after}"))
 }
 
 fn moment_words(moment: &Moment, output: &Output) -> String {

@@ -17,6 +17,8 @@
 //!   versions      [versions]    all rows: Parquet files, and what is in memory
 //!     files       [files]       exactly the files that were pinned
 //! ```
+//!
+//! [`Session::query`] answers as a stream, [`Session::whole`] all at once and faster.
 
 pub mod cells;
 mod engine;
@@ -27,8 +29,10 @@ mod offices;
 mod record_id;
 mod table;
 mod versions;
+mod whole;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
@@ -37,6 +41,7 @@ use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::runtime_env::RuntimeEnv;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::prelude::{SQLOptions, SessionContext};
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::Statement as SqlStatement;
@@ -70,6 +75,8 @@ pub struct Session {
     size: u64,
     tables: Vec<(String, Arc<dyn TableProvider>)>,
     context: SessionContext,
+    /// Tables that were made for single queries.
+    made: AtomicU64,
 }
 
 /// A table that can be asked.
@@ -175,6 +182,7 @@ impl Session {
             size,
             tables: Vec::new(),
             context: engine::context(runtime),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -238,13 +246,7 @@ impl Session {
             return Err(SqlError::NotReading(verb(&statement)));
         }
         let plan = self.context.state().statement_to_plan(statement).await?;
-        // What the words do not show: SELECT ... INTO makes a table.
-        let only_reading = SQLOptions::new()
-            .with_allow_ddl(false)
-            .with_allow_dml(false)
-            .with_allow_statements(false);
-        let checked = only_reading.verify_plan(&plan);
-        checked.map_err(|error| SqlError::NotReading(error.message().into_owned()))?;
+        only_reads(&plan)?;
         let frame = self.context.execute_logical_plan(plan).await?;
         let rows = frame.execute_stream().await?;
         Ok(Answer { rows })
@@ -292,6 +294,16 @@ fn one_statement(text: &str) -> Result<Statement> {
         (None, _) => Err(SqlError::Empty),
         (Some(_), more) => Err(SqlError::Several(more + 1)),
     }
+}
+
+/// Refuses what the words do not show: SELECT ... INTO makes a table.
+fn only_reads(plan: &LogicalPlan) -> Result<()> {
+    let only_reading = SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false);
+    let checked = only_reading.verify_plan(plan);
+    checked.map_err(|error| SqlError::NotReading(error.message().into_owned()))
 }
 
 fn reads(statement: &Statement) -> bool {

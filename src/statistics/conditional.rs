@@ -21,6 +21,8 @@
 //! all months together say the scatter: that of four Januaries is 1 or less so often by chance that
 //! p < 0.001 came up to fifteen times too often.
 
+use std::collections::BTreeMap;
+
 use super::mass::beta_binomial;
 use super::negative_binomial::student_two_sided;
 use super::{NEGLIGIBLE, PValue, binomial::binomial_doubled, gamma, number, real};
@@ -117,44 +119,41 @@ pub fn conditional(k: u64, n: u64, share: f64, expected: f64, dispersion: f64) -
     PValue::of_tail(at_most, mass).or_doubled(PValue::of_tail(at_least, mass))
 }
 
-/// A series whose counts are compared within phases of a cycle: all Januaries, all Februaries.
-struct Phased {
-    counts: Vec<f64>,
-    exposures: Vec<f64>,
-    phases: Vec<u64>,
+/// A count and its exposure.
+type Member = (u64, f64);
+
+/// What the members of a phase (all Januaries, all Februaries) say together.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    members: usize,
+    total: u64,
+    exposure: f64,
+    /// Pearson's statistic about the rate of the phase, and its degrees of freedom.
+    scatter: (f64, usize),
 }
 
-impl Phased {
-    /// The members of the phase of a count, that count left out.
-    fn alike(&self, phase: u64, without: usize) -> impl Iterator<Item = usize> + '_ {
-        (0..self.counts.len()).filter(move |at| *at != without && self.phases[*at] == phase)
-    }
-
-    fn sum(of: &[f64], members: impl Iterator<Item = usize>) -> f64 {
-        members.map(|at| of[at]).sum()
-    }
-
-    /// Variance by mean of the counts, the one under test left out: their Pearson statistic by its
-    /// degrees of freedom, and these. `None` where none is left.
-    fn scatter(&self, index: usize) -> Option<(f64, usize)> {
-        let mut phases = self.phases.clone();
-        phases.sort_unstable();
-        phases.dedup();
-        let (mut pearson, mut freedom) = (0.0, 0);
-        for phase in phases {
-            let members = || self.alike(phase, index);
-            let exposure = Self::sum(&self.exposures, members());
-            let rate = Self::sum(&self.counts, members()) / exposure;
-            // Where nothing was counted, nothing scatters.
-            if rate > 0.0 {
-                let expected = |at: usize| rate * self.exposures[at];
-                let squares =
-                    members().map(|at| (self.counts[at] - expected(at)).powi(2) / expected(at));
-                pearson += squares.sum::<f64>();
-                freedom += members().count() - 1;
-            }
+impl Phase {
+    fn of(members: impl Iterator<Item = Member> + Clone) -> Self {
+        let number_of = members.clone().count();
+        let total = members.clone().map(|(count, _)| count).sum();
+        let exposure: f64 = members.clone().map(|(_, exposure)| exposure).sum();
+        let rate = real(total) / exposure;
+        let square = |(count, exposure): Member| {
+            let expected = rate * exposure;
+            (real(count) - expected).powi(2) / expected
+        };
+        // Where nothing was counted, nothing scatters.
+        let scatter = if total > 0 {
+            (members.map(square).sum(), number_of - 1)
+        } else {
+            (0.0, 0)
+        };
+        Self {
+            members: number_of,
+            total,
+            exposure,
+            scatter,
         }
-        (freedom > 0).then(|| (pearson / number(freedom), freedom))
     }
 }
 
@@ -168,53 +167,93 @@ fn estimated_scatter(p: PValue, freedom: usize) -> PValue {
     }
 }
 
-/// The count at `index` against the others of the series. `exposures` are relative (days of the
-/// month, person-years, or all 1).
-#[must_use]
-pub fn against_others(counts: &[u64], exposures: &[f64], index: usize) -> Option<Comparison> {
-    against_phase(counts, exposures, &vec![0; counts.len()], index)
+/// A series whose counts are compared with the others of their phase.
+#[derive(Debug)]
+pub struct Series {
+    /// The members of each phase with what they say together.
+    cycle: BTreeMap<u64, (Vec<Member>, Phase)>,
+    /// Of each count its phase, and where it stands in it.
+    places: Vec<(u64, usize)>,
 }
 
-/// The count at `index` against the others of its phase (the same month of other years). How much
-/// counts scatter, all phases together say: the few years of one month cannot.
+impl Series {
+    /// Of counts with their exposures (relative: days of the month, person-years, or all 1) and
+    /// phases. `None` where the lists differ in length, an exposure is no positive number, or the
+    /// total overflows.
+    #[must_use]
+    pub fn of(counts: &[u64], exposures: &[f64], phases: &[u64]) -> Option<Self> {
+        let usable = |exposure: &f64| exposure.is_finite() && *exposure > 0.0;
+        if counts.len() != exposures.len()
+            || counts.len() != phases.len()
+            || !exposures.iter().all(usable)
+        {
+            return None;
+        }
+        let mut counted = counts.iter();
+        counted.try_fold(0, |sum: u64, count| sum.checked_add(*count))?;
+        let mut members: BTreeMap<u64, Vec<Member>> = BTreeMap::new();
+        let mut places = Vec::with_capacity(counts.len());
+        for ((count, exposure), phase) in counts.iter().zip(exposures).zip(phases) {
+            let alike = members.entry(*phase).or_default();
+            places.push((*phase, alike.len()));
+            alike.push((*count, *exposure));
+        }
+        let with = |members: Vec<Member>| {
+            let together = Phase::of(members.iter().copied());
+            (members, together)
+        };
+        let cycle = members.into_iter();
+        Some(Self {
+            cycle: cycle.map(|(phase, of)| (phase, with(of))).collect(),
+            places,
+        })
+    }
+
+    /// A count against the others of its phase (the same month of other years). How much counts
+    /// scatter, all phases together say: the few years of one month cannot. `None` for a count
+    /// with fewer than two others, or one that is not there.
+    #[must_use]
+    pub fn compare(&self, index: usize) -> Option<Comparison> {
+        let (phase, at) = self.places.get(index)?;
+        let (members, _) = self.cycle.get(phase)?;
+        let (before, from) = members.split_at_checked(*at)?;
+        let (member, after) = from.split_first()?;
+        let others = Phase::of(before.iter().chain(after).copied());
+        if others.members < 2 {
+            return None;
+        }
+        let elsewhere = self.cycle.iter().filter(|(other, _)| *other != phase);
+        let scatters = elsewhere.map(|(_, (_, together))| together.scatter);
+        let scatter = scatters.fold(others.scatter, |all, one| (all.0 + one.0, all.1 + one.1));
+        Some(compare(*member, others, scatter))
+    }
+}
+
+/// The count at `index` against the others of the series; see [`Series`].
 #[must_use]
-pub fn against_phase(
-    counts: &[u64],
-    exposures: &[f64],
-    phases: &[u64],
-    index: usize,
-) -> Option<Comparison> {
-    let usable = |exposure: &f64| exposure.is_finite() && *exposure > 0.0;
-    if counts.len() != exposures.len()
-        || counts.len() != phases.len()
-        || index >= counts.len()
-        || !exposures.iter().all(usable)
-    {
-        return None;
-    }
-    let series = Phased {
-        counts: counts.iter().map(|count| real(*count)).collect(),
-        exposures: exposures.to_vec(),
-        phases: phases.to_vec(),
+pub fn against_others(counts: &[u64], exposures: &[f64], index: usize) -> Option<Comparison> {
+    Series::of(counts, exposures, &vec![0; counts.len()])?.compare(index)
+}
+
+/// A count beside the others of its phase, when Pearson's statistic of all others with its degrees
+/// of freedom is `scatter`.
+fn compare((count, exposure): Member, others: Phase, scatter: (f64, usize)) -> Comparison {
+    let (pearson, freedom) = scatter;
+    let dispersion = if freedom > 0 {
+        (pearson / number(freedom)).max(1.0)
+    } else {
+        1.0
     };
-    let alike = || series.alike(phases[index], index);
-    if alike().count() < 2 {
-        return None;
-    }
-    let total = alike().try_fold(counts[index], |sum, at| sum.checked_add(counts[at]))?;
-    let own = exposures[index];
-    let rest = Phased::sum(exposures, alike());
-    let expected = Phased::sum(&series.counts, alike()) * (own / rest);
-    let (dispersion, freedom) = series.scatter(index).unwrap_or((1.0, 1));
-    let dispersion = dispersion.max(1.0);
-    let share = own / (own + rest);
-    let mut p = conditional(counts[index], total, share, expected, dispersion);
+    let expected = real(others.total) * (exposure / others.exposure);
+    let share = exposure / (exposure + others.exposure);
+    let total = others.total + count;
+    let mut p = conditional(count, total, share, expected, dispersion);
     if dispersion > 1.0 {
         p = estimated_scatter(p, freedom);
     }
-    Some(Comparison {
+    Comparison {
         expected,
         dispersion,
         p,
-    })
+    }
 }

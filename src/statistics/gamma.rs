@@ -17,6 +17,9 @@ use super::real;
 /// More steps than any count below 10^9 needs (they grow with the square root).
 const MOST_STEPS: u32 = 10_000_000;
 
+/// From an error of 4.5e-4, each squares it: 2e-7, 4e-14, and one for safety.
+const NEWTON_STEPS: u32 = 3;
+
 /// P(a, x): the lower tail by its series, for x < a + 1.
 fn series(a: f64, x: f64) -> f64 {
     let (mut term, mut sum, mut next) = (1.0, 1.0, a);
@@ -97,6 +100,10 @@ pub fn normal_lower(z: f64) -> f64 {
 
 /// The z that a standard normal variable reaches or exceeds with the probability `tail`; 0 and 1
 /// give the infinities, what is no probability gives NaN.
+///
+/// Newton's method on the logarithm of the tail, which is concave and nearly a parabola, from
+/// Hastings' approximation (Abramowitz and Stegun 26.2.23), which is right to 4.5e-4: three steps
+/// reach the last digits, however small the tail.
 #[must_use]
 pub fn normal_quantile(tail: f64) -> f64 {
     if !(0.0..=1.0).contains(&tail) {
@@ -108,6 +115,17 @@ pub fn normal_quantile(tail: f64) -> f64 {
     if tail <= 0.0 {
         return f64::INFINITY;
     }
-    // Beyond 39 the tail is smaller than any double.
-    super::turning_point(0.0, 39.0, |z| normal_upper(z) < tail)
+    let t = (-2.0 * tail.ln()).sqrt();
+    let above = 0.010_328_f64.mul_add(t, 0.802_853).mul_add(t, 2.515_517);
+    let below = 0.001_308_f64
+        .mul_add(t, 0.189_269)
+        .mul_add(t, 1.432_788)
+        .mul_add(t, 1.0);
+    let mut z = t - above / below;
+    for _ in 0..NEWTON_STEPS {
+        let upper = normal_upper(z);
+        let density = (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt();
+        z += (upper / tail).ln() * upper / density;
+    }
+    z
 }

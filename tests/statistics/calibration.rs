@@ -5,7 +5,7 @@
 //! average over sample sizes by a quarter at most.
 
 use vitaledger::statistics::binomial::{binomial_exposure, binomial_lower, sex_ratio};
-use vitaledger::statistics::conditional::{against_others, against_phase};
+use vitaledger::statistics::conditional::{Series, against_others};
 use vitaledger::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use vitaledger::statistics::drift::{Given, drift};
 use vitaledger::statistics::heaping::{digit_preference, last_digits};
@@ -134,7 +134,8 @@ fn one_count_against_poisson_and_scattering_others() {
             let draw = |month: u32| chance.negative_binomial(f64::from(6 + month % 12 * 3), size);
             let counts: Vec<u64> = (0..60).map(draw).collect();
             let phases: Vec<u64> = (0..60).map(|month| month % 12).collect();
-            let found = against_phase(&counts, &[1.0; 60], &phases, 7);
+            let series = Series::of(&counts, &[1.0; 60], &phases);
+            let found = series.and_then(|series| series.compare(7));
             found.unwrap().p.exact
         });
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use super::super::near::classes;
-use super::{About, Parameter, Parameters, Place, Rule, RuleFault, Texts};
+use super::{About, Parameter, Parameters, Place, Rule, RuleFault, Texts, once};
 use crate::ledger::aggregate::finding::Verdict;
 use crate::locale::Bilingual;
 
@@ -147,6 +147,7 @@ impl<'a> Head<'a> {
             work,
             chart,
             parameters: self.parameters,
+            once: once(&sql),
             sql,
             places,
         })

@@ -104,7 +104,7 @@ fn what_is_said_of_the_arithmetic_has_its_parameters() {
         (own.work.en.as_str(), own.work.zh.as_str()),
         ("{n} of 3", "{n}，3")
     );
-    assert!(own.chart.as_ref().unwrap().contains("w.mean < 1.5"));
+    assert!(own.chart.as_ref().unwrap().contains("a.mean >= 1.5"));
     // A rule of one's own need not say it, and need not have a chart.
     let plain = &catalogue.rules["X2"];
     assert!(plain.work.en.is_empty() && plain.chart.is_none());
@@ -112,4 +112,17 @@ fn what_is_said_of_the_arithmetic_has_its_parameters() {
     let folder = folder_with(&[("X1.sql", &said.replace("chart: series", "chart: pie"))]);
     let catalogue = Catalogue::with_folder(folder.path()).unwrap();
     assert!(catalogue.faults[0].what.contains("no chart pie"));
+}
+
+#[test]
+fn tables_that_are_asked_several_times_are_named_in_rules_and_parts() {
+    let catalogue = Catalogue::built_in();
+    assert_eq!(catalogue.rules["CT1"].once, ["own", "lists", "tested"]);
+    let named = |once: &[String], sql: &str| {
+        let made = |name: &String| sql.contains(&format!("{name} AS ("));
+        once.iter().all(made)
+    };
+    let rules = catalogue.rules.values();
+    assert!(rules.clone().all(|rule| named(&rule.once, &rule.sql)));
+    assert!(rules.filter(|rule| !rule.once.is_empty()).count() > 10);
 }

@@ -142,3 +142,26 @@ async fn rows_of_a_column_are_answered_one_by_one() {
     assert_eq!(p[0], Some(1.0));
     assert!(p[1].unwrap() < 1.1e-10 && p[2].is_none());
 }
+
+#[tokio::test]
+async fn a_field_of_every_member_keeps_their_order_and_nulls() {
+    let context = SessionContext::new();
+    register(&context);
+    let asked = |sql: &'static str| async { context.sql(sql).await?.collect().await };
+    let sorted =
+        "SELECT each(array_sort(array_agg(named_struct('month', m, 'value', v))), 'value') AS x
+         FROM (VALUES (3, 30), (1, 10), (2, NULL)) AS t(m, v)";
+    let batches = asked(sorted).await.unwrap();
+    let list = batches[0].column(0).as_list::<i32>().value(0);
+    let values = cast(&list, &DataType::Float64).unwrap();
+    let values: Vec<_> = values.as_primitive::<Float64Type>().iter().collect();
+    assert_eq!(values, [Some(10.0), None, Some(30.0)]);
+    for wrong in [
+        "SELECT each(make_array(named_struct('a', 1)), 'b')",
+        "SELECT each(make_array(1), 'a')",
+        "SELECT each(1, 'a')",
+    ] {
+        let error = asked(wrong).await.unwrap_err().to_string();
+        assert!(error.contains("each(list, 'field')"), "{error}");
+    }
+}

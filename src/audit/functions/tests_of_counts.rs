@@ -7,7 +7,7 @@ use crate::statistics::PValue;
 use crate::statistics::binomial::{
     binomial_doubled_interval, binomial_exposure, binomial_lower, sex_ratio,
 };
-use crate::statistics::conditional::{Comparison, against_others, against_phase};
+use crate::statistics::conditional::{Comparison, Series};
 use crate::statistics::dispersion::{compare_units, dispersion, sex_ratio_closeness};
 use crate::statistics::drift::{Given, drift};
 use crate::statistics::heaping::{digit_preference, last_digits};
@@ -210,7 +210,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
         says: "each count against the others of its series, conditional binomial or, where they scatter, beta-binomial",
         compute: |a, row| {
             let (counts, exposures) = (a.counts(0, row)?, a.reals(1, row)?);
-            let one = |index| against_others(&counts, &exposures, index).map(compared);
+            let series = Series::of(&counts, &exposures, &vec![0; counts.len()])?;
+            let one = |index| series.compare(index).map(compared);
             (0..counts.len()).map(one).collect()
         },
     },
@@ -228,8 +229,9 @@ pub(super) const FUNCTIONS: &[Function] = &[
             let cycle = a.count(2, row)?.max(1);
             let phases: Vec<u64> = periods.iter().map(|period| period % cycle).collect();
             let all = vec![1.0; counts.len()];
+            let series = Series::of(&counts, &all, &phases)?;
             let one = |index| {
-                let found = against_phase(&counts, &all, &phases, index);
+                let found = series.compare(index);
                 found.map_or_else(|| vec![f64::NAN; AGAINST.len()], compared)
             };
             Some((0..counts.len()).map(one).collect())

@@ -9,6 +9,7 @@
 -- work_en: {fault}: {indicator} = {value} as returned, {expected} as counted; difference {gap} (asked for 0)
 -- work_zh: {fault}：{indicator}填报{value}，核计{expected}，相差{gap}（应为0）
 
+-- once: latest, below
 WITH begun AS (
     -- A return of a month before the register's first report cannot be held against it.
     SELECT min(reported_day) - extract(day FROM min(reported_on)) + 1 AS first_day FROM (
@@ -84,11 +85,11 @@ WITH begun AS (
 ), named AS (
     SELECT *, CASE WHEN indicator IN ('births', 'births_male', 'births_female') THEN 'births' ELSE indicator END AS sum_of
     FROM faults
-), told AS (
-    -- What is said of a finding is one of its lines: that of the sum before those of its parts.
-    SELECT *, row_number() OVER (PARTITION BY office, period, sum_of ORDER BY indicator, fault, record) AS rank FROM named
 )
-SELECT n.office, n.period, array_agg(DISTINCT n.record ORDER BY n.record) AS records, t.fault, t.indicator, t.value,
-       t.expected, t.value - t.expected AS gap
-FROM named n JOIN told t ON n.office = t.office AND n.period = t.period AND n.sum_of = t.sum_of AND t.rank = 1
-GROUP BY n.office, n.period, n.sum_of, t.fault, t.indicator, t.value, t.expected
+-- What is said of a finding is one of its lines: that of the sum before those of its parts.
+SELECT office, period, array_agg(DISTINCT record ORDER BY record) AS records,
+       (array_agg(fault ORDER BY indicator, fault, record))[1] AS fault, min(indicator) AS indicator,
+       (array_agg(value ORDER BY indicator, fault, record))[1] AS value,
+       (array_agg(expected ORDER BY indicator, fault, record))[1] AS expected,
+       (array_agg(value - expected ORDER BY indicator, fault, record))[1] AS gap
+FROM named GROUP BY office, period, sum_of

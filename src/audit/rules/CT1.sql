@@ -20,6 +20,7 @@
 
 WITH
 -- include: series
+-- once: tested
 , tested AS (
     -- What is usual comes from the same months, how much the counts scatter from all.
     SELECT office, indicator, series, n, mean, unnest(months) AS month, unnest(counts) AS value,

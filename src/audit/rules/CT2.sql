@@ -18,6 +18,7 @@
 
 WITH
 -- include: series
+-- once: tested
 , tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN repeated_figure(counts) END AS t FROM lists)
 SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['length'] >= $length AND t['value'] > 0 AS passes,
        t['length'] AS length, t['value'] AS value, coalesce(t['mean'], mean) AS mean, n,

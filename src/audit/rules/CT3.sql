@@ -18,6 +18,7 @@
 
 WITH
 -- include: series
+-- once: tested
 , tested AS (
     SELECT *, CASE WHEN n >= $n THEN zero_run(counts) END AS t FROM lists
 ), gated AS (

@@ -18,6 +18,7 @@
 
 WITH
 -- include: series
+-- once: tested
 , tested AS (SELECT *, CASE WHEN n >= $n AND mean >= $mean THEN too_even(counts) END AS t FROM lists)
 SELECT office, indicator, series, t['p'] AS p, t['p_mid'] AS p_mid, t['statistic'] <= $share * t['freedom'] AS passes,
        t['statistic'] AS statistic, t['freedom'] AS freedom, n, mean,

@@ -15,6 +15,7 @@
 -- param winsorised: 0.1
 -- param level: 0.001
 
+-- once: events, tested
 WITH homes AS (
     SELECT office, count(*) AS residents FROM registrations
     WHERE kind = 'resident' AND source = 'village' GROUP BY office

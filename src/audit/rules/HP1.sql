@@ -14,6 +14,7 @@
 -- param edge: 1.25
 -- param level: 0.001
 
+-- once: tested
 WITH
 -- include: days
 ,

@@ -13,9 +13,12 @@
 -- param impossible_days: 195
 -- param review_days: 269
 
+-- once: pairs
 WITH several AS (
+    -- Of two births, the days between them say at once whether there is anything to be seen.
     SELECT mother, source FROM births WHERE mother IS NOT NULL
     GROUP BY mother, source HAVING max(occurred_day) - min(occurred_day) > $one_delivery_days
+                               AND (count(*) > 2 OR max(occurred_day) - min(occurred_day) <= $review_days)
 ), deliveries AS (
     SELECT b.mother, b.source, b.record, b.office, b.occurred_day,
            lag(b.occurred_day) OVER (PARTITION BY b.mother, b.source ORDER BY b.occurred_day, b.record) AS before_day,

@@ -13,6 +13,7 @@
 -- param changed_days: 30
 -- param most_changed: 0.2
 
+-- once: accounts
 WITH homes AS (
     SELECT person, min(household) AS household FROM registrations
     WHERE kind IN ('resident', 'arrival') AND person IS NOT NULL GROUP BY person
@@ -21,17 +22,24 @@ WITH homes AS (
     SELECT d.*, CASE WHEN h.person IS NULL THEN -d.person ELSE h.household END AS home
     FROM disbursements d LEFT JOIN homes h ON d.person = h.person
     WHERE d.flow = 'payment' AND d.account IS NOT NULL AND d.person IS NOT NULL
-), accounts AS (
-    SELECT office, record, person, flow, occurred_day, occurred_month, account,
-           lag(account) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_account,
-           lag(occurred_day) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_day,
-           lag(record) OVER (PARTITION BY person ORDER BY occurred_day, record) AS before_record
-    FROM disbursements
+), told AS (
+    SELECT office, record, person, flow, occurred_day, occurred_month, account FROM disbursements
     WHERE flow IN ('entitlement', 'payment') AND account IS NOT NULL AND person IS NOT NULL
+), changers AS (
+    SELECT person FROM told GROUP BY person HAVING min(account) <> max(account)
+), accounts AS (
+    -- Of whoever had one account all the time, no record has another before it.
+    SELECT t.*, lag(t.account) OVER (PARTITION BY t.person ORDER BY t.occurred_day, t.record) AS before_account,
+           lag(t.occurred_day) OVER (PARTITION BY t.person ORDER BY t.occurred_day, t.record) AS before_day,
+           lag(t.record) OVER (PARTITION BY t.person ORDER BY t.occurred_day, t.record) AS before_record
+    FROM told t JOIN changers c ON t.person = c.person
+), changed AS (
+    SELECT office, occurred_month, count(DISTINCT person) AS persons FROM accounts
+    WHERE account <> before_account GROUP BY office, occurred_month
 ), months AS (
-    SELECT office, occurred_month,
-           count(DISTINCT CASE WHEN account <> before_account THEN person END) * 1.0 / count(DISTINCT person) AS changed_share
-    FROM accounts GROUP BY office, occurred_month
+    SELECT t.office, t.occurred_month, c.persons * 1.0 / count(DISTINCT t.person) AS changed_share
+    FROM told t JOIN changed c ON t.office = c.office AND t.occurred_month = c.occurred_month
+    GROUP BY t.office, t.occurred_month, c.persons
 )
 SELECT min(office) AS office, array_sort(array_agg(record)) AS records, 'shared' AS fault,
        count(DISTINCT person) AS persons, count(DISTINCT home) AS households,

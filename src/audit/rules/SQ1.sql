@@ -18,6 +18,7 @@
 
 WITH
 -- include: series
+-- once: tested
 , tested AS (
     SELECT *, CASE WHEN n >= $n AND mean >= $mean AND (mean < $seasons_from OR n >= 36)
                    THEN drift(counts, CASE WHEN mean < $seasons_from THEN 0 ELSE 12 END, 1) END AS t

@@ -13,6 +13,7 @@
 -- param late_days: 31
 -- param level: 0.001
 
+-- once: tested
 WITH counted AS (
     SELECT b.office, o.township, o.county, count(*) AS births, sum(CASE WHEN b.sex = 'F' THEN 1 ELSE 0 END) AS girls,
            sum(CASE WHEN b.reported_day - b.occurred_day > $late_days THEN 1 ELSE 0 END) AS late,

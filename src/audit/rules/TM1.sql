@@ -19,9 +19,12 @@ WITH dated AS (
     UNION ALL SELECT office, record, occurred_day, reported_day, recorded_day FROM disbursements
     UNION ALL SELECT office, record, occurred_day, reported_day, recorded_day FROM activities
 ), deaths AS (
-    SELECT person, occurred_day AS died, record AS death,
-           row_number() OVER (PARTITION BY person ORDER BY occurred_day, record) AS rank
-    FROM registrations WHERE kind = 'death' AND person IS NOT NULL
+    -- The first, where several are reported.
+    SELECT person, first / 1099511627776 - 1000000 AS died, first % 1099511627776 AS death FROM (
+        -- Day and position in one number: days are above -1,000,000, positions below 2^40.
+        SELECT person, min((occurred_day + 1000000) * 1099511627776 + record) AS first
+        FROM registrations WHERE kind = 'death' AND person IS NOT NULL GROUP BY person
+    )
 ), later AS (
     SELECT office, record, mother AS person, occurred_day FROM births
     UNION ALL
@@ -45,7 +48,7 @@ WITH dated AS (
     FROM registrations WHERE kind = 'marriage' AND (age < $marriage_age OR partner_age < $marriage_age)
     UNION ALL
     SELECT later.office, later.record, deaths.death, 'after_death', deaths.died - later.occurred_day, -$days_after_death
-    FROM later JOIN deaths ON later.person = deaths.person AND deaths.rank = 1
+    FROM later JOIN deaths ON later.person = deaths.person
     WHERE later.occurred_day > deaths.died + $days_after_death
 ), ranked AS (
     SELECT *, row_number() OVER (PARTITION BY record ORDER BY fault, other) AS rank FROM faults

@@ -13,14 +13,14 @@
 -- param township_due: 3
 -- param grace: 2
 
+-- once: lines
 WITH lines AS (
-    SELECT r.office, r.period, r.period_last_month AS month, r.period_last_day, r.indicator, min(r.submitted_day) AS submitted,
-           r.period_last_day + CASE WHEN o.level = 'village' THEN $village_due ELSE $township_due END + $grace AS due
+    SELECT r.office, o.level, r.period, r.period_last_month AS month, r.period_last_day, r.indicator, min(r.submitted_day) AS submitted
     FROM returns r JOIN offices o ON r.office = o.office
     WHERE r.source = 'village' AND r.period_kind = 'month' AND o.level IN ('village', 'township')
-    GROUP BY r.office, r.period, r.period_last_month, r.period_last_day, r.indicator, o.level
-), sent AS (
-    SELECT office, indicator, min(month) AS first_month FROM lines GROUP BY office, indicator
+    GROUP BY r.office, o.level, r.period, r.period_last_month, r.period_last_day, r.indicator
+), rules AS (
+    SELECT 'village' AS level, $village_due + $grace AS due_after UNION ALL SELECT 'township', $township_due + $grace
 ), periods AS (
     -- Every month from the first return of any office to the last; also one that nobody sent.
     SELECT unnest(generate_series(min(month), max(month))) AS month FROM lines
@@ -28,20 +28,30 @@ WITH lines AS (
     SELECT month, concat(CAST(month / 12 AS VARCHAR), '-', lpad(CAST(month % 12 + 1 AS VARCHAR), 2, '0')) AS period,
            CAST(extract(epoch FROM make_date((month + 1) / 12, (month + 1) % 12 + 1, 1)) AS BIGINT) / 86400 - 1 AS period_last_day
     FROM periods
+), past AS (
+    SELECT r.level, r.due_after, d.month, d.period FROM dated d CROSS JOIN rules r CROSS JOIN moment m
+    WHERE m.today > d.period_last_day + r.due_after
+), sent AS (
+    SELECT l.office, l.level, l.indicator, min(l.month) AS first_month, count(DISTINCT CASE WHEN p.month IS NOT NULL THEN l.month END) AS months
+    FROM lines l LEFT JOIN past p ON l.level = p.level AND l.month = p.month
+    GROUP BY l.office, l.level, l.indicator
+), wanting AS (
+    -- Who sent as many months as there are due sent every one.
+    SELECT s.office, s.level, s.indicator, s.first_month FROM sent s JOIN past p ON s.level = p.level AND p.month >= s.first_month
+    GROUP BY s.office, s.level, s.indicator, s.first_month, s.months HAVING count(*) > s.months
 ), faults AS (
-    SELECT office, period, 'late' AS fault, submitted - due AS days FROM lines WHERE submitted > due
+    SELECT l.office, l.period, 'late' AS fault, l.submitted - l.period_last_day - r.due_after AS days
+    FROM lines l JOIN rules r ON l.level = r.level WHERE l.submitted > l.period_last_day + r.due_after
     UNION ALL
     SELECT office, period, 'early', submitted - period_last_day FROM lines WHERE submitted <= period_last_day
     UNION ALL
-    SELECT s.office, d.period, 'missing', 0
-    FROM sent s CROSS JOIN dated d JOIN offices o ON s.office = o.office CROSS JOIN moment m
-    LEFT JOIN lines l ON s.office = l.office AND d.month = l.month AND s.indicator = l.indicator
-    WHERE l.office IS NULL AND d.month > s.first_month
-      AND m.today > d.period_last_day
-          + CASE WHEN o.level = 'village' THEN $village_due ELSE $township_due END + $grace
+    SELECT w.office, p.period, 'missing', 0
+    FROM wanting w JOIN past p ON w.level = p.level AND p.month > w.first_month
+    LEFT JOIN lines l ON w.office = l.office AND p.month = l.month AND w.indicator = l.indicator
+    WHERE l.office IS NULL
 )
 SELECT f.office, f.period,
        CASE WHEN max(CASE WHEN f.fault = 'early' THEN 0 ELSE 1 END) = 1 THEN 'fail' ELSE 'review' END AS verdict,
        max(f.fault) AS fault, max(f.days) AS days, count(*) AS indicators,
-       max(CASE WHEN o.level = 'village' THEN $village_due ELSE $township_due END + $grace) AS due_after
-FROM faults f JOIN offices o ON f.office = o.office GROUP BY f.office, f.period
+       max(r.due_after) AS due_after
+FROM faults f JOIN offices o ON f.office = o.office JOIN rules r ON o.level = r.level GROUP BY f.office, f.period

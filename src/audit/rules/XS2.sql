@@ -13,6 +13,7 @@
 -- param days: 90
 -- param level: 0.001
 
+-- once: pooled, members
 WITH events AS (
     SELECT h.residence_office AS office, 'births' AS of, CASE WHEN l.hospital IS NULL THEN 0 ELSE 1 END AS hit
     FROM births h LEFT JOIN (SELECT DISTINCT hospital FROM birth_links) l ON h.record = l.hospital

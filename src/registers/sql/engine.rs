@@ -17,16 +17,40 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::versions::NOWHERE;
 
-/// Memory that queries of one session may take together, for what they sort, group and join.
-const MEMORY_BYTES: usize = 1 << 30;
+/// Memory that queries of one session may always take together, for what they sort, group and join.
+const MEMORY_BYTES: u64 = 1 << 30;
+/// They may take one part in so many of what is free when the session begins, if that is more:
+/// what does not fit goes to temporary files, which takes several times as long.
+const PART_OF_FREE: u64 = 4;
 /// Where tables are, when their names are written out: `vitaledger.registers.births`.
 pub(super) const CATALOG: &str = "vitaledger";
 /// See [`CATALOG`].
 pub(super) const SCHEMA: &str = "registers";
 
+/// Bytes of memory that are free to this program; `None` where the system does not say.
+///
+/// Linux: `MemAvailable` of proc(5), or what the control group leaves (cgroups(7), version 2).
+fn free_memory() -> Option<u64> {
+    let known = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = known
+        .lines()
+        .find(|line| line.starts_with("MemAvailable:"))?;
+    let kibibytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    let of_group = |file: &str| {
+        let text = std::fs::read_to_string(format!("/sys/fs/cgroup/{file}")).ok()?;
+        text.trim().parse::<u64>().ok()
+    };
+    let left = of_group("memory.max").zip(of_group("memory.current"));
+    let left = left.map(|(most, taken)| most.saturating_sub(taken));
+    Some(left.unwrap_or(u64::MAX).min(kibibytes << 10))
+}
+
 /// Memory, temporary files, and nothing else.
 pub(super) fn runtime() -> Result<Arc<RuntimeEnv>> {
-    let pool = Arc::new(FairSpillPool::new(MEMORY_BYTES));
+    let bytes = MEMORY_BYTES.max(free_memory().unwrap_or_default() / PART_OF_FREE);
+    let pool = Arc::new(FairSpillPool::new(
+        usize::try_from(bytes).unwrap_or(usize::MAX),
+    ));
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
         .build_arc()?;

@@ -2,6 +2,7 @@
 -- township, and where these are still too few, of its county.
 -- Needs: events(office, of, at, hit), of which those with a hit of 0 or 1 are trials, and $n.
 -- Gives: sample(office, of, trials, successes), members(office, of, unit) and pooled(unit, of, trials, successes).
+-- once: sample
 sample AS (
     SELECT office, of, count(hit) AS trials, coalesce(sum(hit), 0) AS successes FROM events GROUP BY office, of
 ),
