@@ -16,6 +16,7 @@ mod database;
 
 mod authority;
 mod described;
+mod events;
 mod files;
 mod findings;
 mod log;

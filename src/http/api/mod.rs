@@ -14,8 +14,11 @@
 //! | [`figures`] | indicators and reports |
 //! | [`findings`] | findings and their life; audits |
 //! | [`imports`] | files |
+//! | [`events`] | events as they come, or page by page |
+//! | [`subscriptions`] | named subscriptions, and their consumers |
 
 pub mod about;
+pub mod events;
 pub mod figures;
 pub mod findings;
 pub mod imports;
@@ -23,6 +26,7 @@ pub mod log;
 pub mod reading;
 pub mod records;
 pub mod registers;
+pub mod subscriptions;
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -60,6 +64,8 @@ pub fn routes() -> Vec<Route> {
         findings::routes(),
         imports::routes(),
         log::routes(),
+        events::routes(),
+        subscriptions::routes(),
         about::routes(),
     ]
     .into_iter()
