@@ -259,6 +259,15 @@ pub enum Command {
         #[command(subcommand)]
         token: super::token::TokenCommand,
     },
+    /// Named subscriptions to the events of the ledger: make, look at, replay, reset, webhooks.
+    #[command(
+        after_help = "Examples:\n  vitaledger subscription create registry --office 990101000000 --kind birth\n  vitaledger subscription lag\n  vitaledger subscription webhook registry https://registry.example/events\n  vitaledger subscription replay-parked registry\n\nConsumers share a subscription over HTTP (/v1/subscriptions): each event goes to one of them, those of\na record in order. What was refused too often is parked and holds back what follows in its record."
+    )]
+    Subscription {
+        /// What to do.
+        #[command(subcommand)]
+        subscription: super::subscription::SubscriptionCommand,
+    },
     /// Serve the ledger to other systems over HTTP, until SIGTERM or SIGINT.
     #[command(
         after_help = "Examples:\n  vitaledger serve\n  vitaledger --store postgres://ledger@db/ledger serve --listen 0.0.0.0:8443 \\\n      --tls-cert server.pem --tls-key server.key\n\nThe description of the interface is at /v1, the checkpoint at /checkpoint, health at\n/health/ready, metrics at /metrics. Several servers may share one PostgreSQL database."

@@ -84,12 +84,7 @@ pub async fn run(app: &App, command: &WebhookCommand, output: &Output) -> Result
     }
 }
 
-async fn show_keys(
-    app: &App,
-    name: &str,
-    secret: bool,
-    output: &Output,
-) -> Result<(), AppError> {
+async fn show_keys(app: &App, name: &str, secret: bool, output: &Output) -> Result<(), AppError> {
     let (url, keys) = app.webhook(name).await?;
     if output.json {
         let public: Vec<String> = keys.iter().map(EndpointKey::public).collect();

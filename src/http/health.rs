@@ -22,6 +22,8 @@ struct Known {
     unpublished_since: Option<Instant>,
     /// Since when nothing could be published to NATS.
     unstreamed_since: Option<Instant>,
+    /// Whether somebody must look at a subscription.
+    stuck: bool,
     sealed: u64,
     published: u64,
     looked_at: Instant,
@@ -38,6 +40,7 @@ impl Default for Health {
             unsealed_since: None,
             unpublished_since: None,
             unstreamed_since: None,
+            stuck: false,
             sealed: 0,
             published: 0,
             looked_at: Instant::now(),
@@ -89,6 +92,11 @@ impl Health {
         known.unstreamed_since = (!done).then_some(since);
     }
 
+    /// It was looked how far subscriptions are, and whether somebody must look at one.
+    pub fn followed(&self, stuck: bool) {
+        self.known().stuck = stuck;
+    }
+
     /// No more requests are taken.
     pub fn stop(&self) {
         self.known().stopping = true;
@@ -107,6 +115,7 @@ impl Health {
             (late(known.unpublished_since), "publication-stopped"),
             (late(Some(known.looked_at)), "sealer-hangs"),
             (late(known.unstreamed_since), "events-not-streamed"),
+            (known.stuck, "subscription-stuck"),
         ]
         .into_iter()
         .filter_map(|(wrong, what)| wrong.then_some(what))
@@ -160,6 +169,15 @@ mod tests {
         health.known().looked_at = long_ago;
         health.stop();
         assert_eq!(health.complaints(), ["stopping", "sealer-hangs"]);
+    }
+
+    #[test]
+    fn a_subscription_that_is_stuck_is_red_until_it_is_not() {
+        let health = Health::default();
+        health.followed(true);
+        assert_eq!(health.complaints(), ["subscription-stuck"]);
+        health.followed(false);
+        assert!(health.complaints().is_empty());
     }
 
     #[test]

@@ -22,7 +22,9 @@ use super::metrics::gauged;
 use super::service::Service;
 pub use super::streams::MostStreams;
 use super::{api, connections};
+use crate::app::subscriptions::Followed;
 use crate::app::{App, AppError};
+use crate::store::subscriptions::SubscriptionState;
 use crate::subscription::nats::target::Target;
 use crate::subscription::webhook::address::Permitted;
 use crate::subscription::webhook::client::Client;
@@ -91,6 +93,8 @@ impl WebhookOptions {
 
 /// How often it is looked whether other nodes appended something, when this one did not.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is looked how far subscriptions are.
+const WATCH: Duration = Duration::from_secs(5);
 
 /// Everything that the server answers to.
 pub fn router(service: Service) -> Router {
@@ -133,6 +137,7 @@ pub async fn serve(
         options.log_interval,
         stopped.clone(),
     ));
+    let watching = tokio::spawn(keep_watched(service.clone(), stopped.clone()));
     let delivering = tokio::spawn(keep_delivering(service.clone(), options.grace));
     let publishing = options
         .nats
@@ -151,7 +156,7 @@ pub async fn serve(
     connections::serve(door, router(service.clone()), asked, options.grace, stall).await;
     // All tasks have ended when this is heard, or end without harm.
     let _ = stopping.send(true);
-    let _ = tokio::join!(sealing, logging, delivering);
+    let _ = tokio::join!(sealing, logging, watching, delivering);
     if let Some(publishing) = publishing {
         let _ = publishing.await;
     }
@@ -218,4 +223,41 @@ async fn keep_logged(service: Service, interval: Duration, mut stopped: watch::R
             tracing::error!(%error, "refusals are not on the ledger yet");
         }
     }
+}
+
+/// Looks how far subscriptions are, and whether somebody must look at one.
+async fn keep_watched(service: Service, mut stopped: watch::Receiver<bool>) {
+    loop {
+        match service.app.look_at_subscriptions().await {
+            Ok(all) => watched(&service, &all),
+            Err(error) => tracing::error!(%error, "it is not known how far subscriptions are"),
+        }
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(WATCH) => {}
+        }
+    }
+}
+
+fn watched(service: &Service, all: &[Followed]) {
+    let active = all
+        .iter()
+        .filter(|one| one.subscription.state == SubscriptionState::Active);
+    let stuck = all.iter().filter(|one| one.stuck.is_some());
+    for one in stuck.clone() {
+        let name = &one.subscription.name;
+        tracing::warn!(
+            name,
+            parked = one.progress.parked,
+            "a subscription is stuck"
+        );
+    }
+    let deliveries = &service.metrics.deliveries;
+    let lag = active.map(Followed::lag).max().unwrap_or(0);
+    deliveries.lag.set(gauged(lag));
+    let parked = all.iter().map(|one| one.progress.parked).sum();
+    deliveries.parked.set(gauged(parked));
+    let stuck = stuck.count() as u64;
+    deliveries.stuck.set(gauged(stuck));
+    service.health.followed(stuck > 0);
 }

@@ -36,11 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What came over a stream: an event, or up to where was looked.
 #[derive(Debug, Clone, PartialEq)]
 enum Came {
-    Event {
-        id: u64,
-        kind: String,
-        data: Value,
-    },
+    Event { id: u64, kind: String, data: Value },
     Looked(u64),
     Said(String),
 }
@@ -143,7 +139,10 @@ async fn what_was_recorded_is_told_and_then_what_comes(mut running: Running) {
         assert_eq!(stream.positions(1).await, [position]);
         latencies.push(begun.elapsed());
     }
-    assert!(latencies.iter().min().unwrap().as_secs() < 2, "{latencies:?}");
+    assert!(
+        latencies.iter().min().unwrap().as_secs() < 2,
+        "{latencies:?}"
+    );
     // What CloudEvents 1.0 asks for, and what it allows.
     assert_eq!(event["specversion"], "1.0");
     assert_eq!(event["type"], "org.vitaledger.birth.recorded");
@@ -153,7 +152,9 @@ async fn what_was_recorded_is_told_and_then_what_comes(mut running: Running) {
     assert_eq!(event["subject"], event["partitionkey"]);
     assert_eq!(event["office"], VILLAGE);
     for (name, value) in event.as_object().unwrap() {
-        let letters = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let letters = name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         assert!(letters && name.len() <= 20, "{name}");
         assert!(value.is_string() || name == "data", "{name}: {value}");
     }
@@ -224,7 +225,10 @@ async fn kinds_and_offices_are_chosen_on_the_server(mut running: Running) {
     let (_, event) = stream.event().await;
     assert_eq!(event["type"], "org.vitaledger.access.token_created");
     assert_eq!(event.get("office"), None);
-    assert_eq!(event["data"], json!({ "kind": "access", "change": "token_created" }));
+    assert_eq!(
+        event["data"],
+        json!({ "kind": "access", "change": "token_created" })
+    );
     for office in [FOREIGN_COUNTY, COUNTY, "990303000000"] {
         let path = format!("/v1/events?office={office}");
         integrator.get(&path).await.problem(404, "not-found");
@@ -321,7 +325,10 @@ async fn streams_end_when_the_server_stops(mut running: Running) {
     assert_eq!(stream.positions(1).await, [last]);
     let begun = Instant::now();
     running.stop_and_verify().await.close().await;
-    assert!(begun.elapsed() < Duration::from_secs(8), "nobody was waited for");
+    assert!(
+        begun.elapsed() < Duration::from_secs(8),
+        "nobody was waited for"
+    );
     let mut came = Vec::new();
     while let Some(one) = stream.next().await {
         came.push(one);
@@ -362,7 +369,10 @@ async fn heartbeats_say_up_to_where_was_looked() {
             Came::Looked(_) | Came::Said(_) => {}
         }
     }
-    assert!(stream.last >= Some(position), "a client comes back after it");
+    assert!(
+        stream.last >= Some(position),
+        "a client comes back after it"
+    );
     // A token that is revoked is told nothing more.
     let app = running.open().await;
     app.revoke_token(registrar.token).await.unwrap();
@@ -434,7 +444,9 @@ async fn who_does_not_read_is_cut_and_can_go_on() {
     let end = Instant::now() + PATIENCE;
     let streams = async || {
         let text = running.get("/metrics").await.bytes;
-        String::from_utf8(text).unwrap().contains("vitaledger_event_streams 0")
+        String::from_utf8(text)
+            .unwrap()
+            .contains("vitaledger_event_streams 0")
     };
     while !streams().await {
         assert!(Instant::now() < end, "it is never cut");

@@ -31,6 +31,7 @@ mod process;
 mod reading;
 mod recording;
 mod running;
+mod subscriptions;
 mod webhooks;
 
 /// A test per case and database.

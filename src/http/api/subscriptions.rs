@@ -30,8 +30,8 @@ use crate::model::id::OfficeCode;
 use crate::store::subscriptions::{
     AfterRefusal, Filter, Settings, Subscription, SubscriptionState,
 };
-use crate::subscription::webhook::endpoint::Endpoint;
 use crate::subscription::durable::{Delivery, MOST, Stuck};
+use crate::subscription::webhook::endpoint::Endpoint;
 
 /// Longest that a claim may wait for events.
 pub const MOST_WAIT: Duration = Duration::from_secs(30);

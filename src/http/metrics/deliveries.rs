@@ -20,6 +20,12 @@ pub struct Deliveries {
     webhooks: Family<Outcome, Counter>,
     /// Events in the stream of NATS.
     pub streamed: Gauge<i64, AtomicI64>,
+    /// The largest lag of a subscription that is active.
+    pub lag: Gauge<i64, AtomicI64>,
+    /// Events that are parked, of all subscriptions.
+    pub parked: Gauge<i64, AtomicI64>,
+    /// Subscriptions that somebody must look at.
+    pub stuck: Gauge<i64, AtomicI64>,
 }
 
 impl Deliveries {
@@ -29,6 +35,21 @@ impl Deliveries {
             "webhook_deliveries",
             "Deliveries to endpoints, by what became of them",
             deliveries.webhooks.clone(),
+        );
+        registry.register(
+            "subscription_lag",
+            "The largest lag of a subscription that is active",
+            deliveries.lag.clone(),
+        );
+        registry.register(
+            "parked_events",
+            "Events that are parked, of all subscriptions",
+            deliveries.parked.clone(),
+        );
+        registry.register(
+            "stuck_subscriptions",
+            "Subscriptions that somebody must look at",
+            deliveries.stuck.clone(),
         );
         registry.register(
             "streamed_events",

@@ -3,6 +3,7 @@
 //! Those of records are made from [`crate::model::schema`], which is also what reads them.
 
 mod answers;
+mod subscriptions;
 mod webhooks;
 
 use serde_json::{Map, Value, json};
@@ -61,6 +62,21 @@ pub fn all() -> Value {
         ("EvidenceAsked", evidence_asked()),
         ("Me", answers::me()),
         ("Ready", answers::ready()),
+        ("Subscription", subscriptions::subscription()),
+        (
+            "Subscriptions",
+            list_of("subscriptions", &reference("Subscription")),
+        ),
+        ("SubscriptionAsked", subscriptions::asked()),
+        ("ClaimAsked", subscriptions::claim_asked()),
+        ("Claimed", subscriptions::claimed()),
+        ("Acknowledgement", subscriptions::acknowledgement()),
+        ("Acknowledged", subscriptions::acknowledged()),
+        ("Refusal", subscriptions::refusal()),
+        ("Refused", subscriptions::refused()),
+        ("ReplayAsked", subscriptions::replay_asked()),
+        ("Replayed", subscriptions::replayed()),
+        ("ResetAsked", subscriptions::reset_asked()),
         ("Webhook", webhooks::webhook()),
         ("WebhookAsked", webhooks::webhook_asked()),
         ("WebhookTested", webhooks::webhook_tested()),
