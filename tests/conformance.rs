@@ -18,6 +18,8 @@ mod suite;
 mod suite_access;
 #[path = "support/suite_keys.rs"]
 mod suite_keys;
+#[path = "support/suite_subscriptions.rs"]
+mod suite_subscriptions;
 
 use std::sync::Arc;
 
@@ -25,11 +27,13 @@ use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Executor, PgConnection};
 use suite::Backend;
+use suite_subscriptions::Subscribed;
 use tempfile::TempDir;
 use uuid::Uuid;
 use vitaledger::store::access::Tokens;
 use vitaledger::store::postgres::{PATIENCE, PostgresStore};
 use vitaledger::store::sqlite::SqliteStore;
+use vitaledger::store::subscriptions::Subscriptions;
 use vitaledger::store::{Database, Store, Vault};
 
 struct Sqlite {
@@ -108,6 +112,18 @@ impl Backend for Sqlite {
     }
 }
 
+#[async_trait]
+impl Subscribed for Sqlite {
+    fn subscriptions(&self) -> Arc<dyn Subscriptions> {
+        self.store.clone()
+    }
+
+    async fn tamper_subscriptions(&self, statement: &str) -> u64 {
+        let mut connection = self.connect("subscriptions.db").await;
+        connection.execute(statement).await.unwrap().rows_affected()
+    }
+}
+
 struct Postgres {
     address: String,
     ledger_id: Uuid,
@@ -183,10 +199,23 @@ impl Backend for Postgres {
     }
 }
 
+#[async_trait]
+impl Subscribed for Postgres {
+    fn subscriptions(&self) -> Arc<dyn Subscriptions> {
+        self.store.clone()
+    }
+
+    async fn tamper_subscriptions(&self, statement: &str) -> u64 {
+        let schema = "vitaledger_subscription";
+        self.run_as_owner(schema, statement).await.unwrap()
+    }
+}
+
 mod cases {
     pub use super::suite::*;
     pub use super::suite_access::*;
     pub use super::suite_keys::*;
+    pub use super::suite_subscriptions::*;
 }
 
 /// A test per case and backend, each on a fresh one.
@@ -234,6 +263,12 @@ conform! {
     a_change_of_what_was_erased_conflicts
     tokens_are_kept_and_revoked_once
     tokens_are_not_changed_or_deleted
+    subscriptions_are_kept_and_changed
+    a_part_of_the_log_is_taken_in_once
+    consumers_share_the_work_record_by_record
+    refused_too_often_is_parked
+    leases_end
+    the_order_of_each_record_holds
 }
 
 /// Two processes on one ledger: each has its own connections, the file's lock is their only tie.
@@ -324,12 +359,12 @@ async fn appends_do_not_read_the_vault_whole() {
     panic!("the server did not report {APPENDS} inserts");
 }
 
-/// A ledger that was created before there were tokens gets their tables when they are first asked
-/// for, by several nodes at once.
+/// A ledger that was created before there were tokens and subscriptions gets their tables when they
+/// are first asked for, by several nodes at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn tokens_come_to_a_ledger_that_had_none() {
+async fn tokens_and_subscriptions_come_to_a_ledger_that_had_none() {
     let backend = Postgres::fresh().await;
-    let gone = "DROP SCHEMA vitaledger_access CASCADE";
+    let gone = "DROP SCHEMA vitaledger_access, vitaledger_subscription CASCADE";
     backend.run_as_owner("vitaledger", gone).await.unwrap();
     let mut nodes = Vec::new();
     for _ in 0..4 {
@@ -339,6 +374,10 @@ async fn tokens_come_to_a_ledger_that_had_none() {
     let asked = nodes.iter().map(Tokens::tokens);
     for tokens in futures_util::future::join_all(asked).await {
         assert!(tokens.unwrap().is_empty());
+    }
+    let asked = nodes.iter().map(Subscriptions::subscriptions);
+    for subscriptions in futures_util::future::join_all(asked).await {
+        assert!(subscriptions.unwrap().is_empty());
     }
     assert!(backend.store().complaints().await.unwrap().is_empty());
 }

@@ -20,6 +20,7 @@ use crate::seal::ring::RingError;
 use crate::seal::sealer::SealError;
 use crate::simulate::SimulateError;
 use crate::store::StoreError;
+use crate::subscription::SubscriptionError;
 
 /// Everything that a command can fail with.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,12 @@ pub enum AppError {
     /// The reading of a delivered file ended early.
     #[error("{0}; the rows after it were not read: mend the file and import it again")]
     Stopped(String),
+    /// A subscription.
+    #[error(transparent)]
+    Subscription(#[from] SubscriptionError),
+    /// A name stands for something else already.
+    #[error("{0}")]
+    Taken(String),
     /// A run of the audit has findings at or above the level that was asked.
     #[error("there are {0} findings")]
     Findings(u64),
@@ -188,6 +195,7 @@ impl AppError {
                 | Self::Unknown(_)
                 | Self::Hidden(_)
                 | Self::OtherOffice { .. }
+                | Self::Taken(_)
         )
     }
 
@@ -201,6 +209,7 @@ impl AppError {
             Self::Simulate(_)
             | Self::Usage(_)
             | Self::Unknown(_)
+            | Self::Taken(_)
             | Self::NotSealed { .. }
             | Self::Cell(_)
             | Self::Refused(_)
@@ -211,7 +220,10 @@ impl AppError {
             | Self::Ledger(LedgerError::History(_))
             | Self::Evidence(_)
             | Self::Proof(_)
-            | Self::Views(ViewError::Entry { .. }) => exit::INTEGRITY,
+            | Self::Views(ViewError::Entry { .. })
+            | Self::Subscription(SubscriptionError::Event(_) | SubscriptionError::Gap(_)) => {
+                exit::INTEGRITY
+            }
             Self::Seal(error) if error.is_integrity() => exit::INTEGRITY,
             Self::Seal(SealError::KeyMissing { .. } | SealError::Ring(RingError::Key { .. })) => {
                 exit::USAGE
@@ -228,6 +240,7 @@ impl AppError {
             | Self::Registers(RegisterError::Store(error))
             | Self::Sql(SqlError::Registers(RegisterError::Store(error)))
             | Self::Views(ViewError::Store(error))
+            | Self::Subscription(SubscriptionError::Store(error))
             | Self::Verify(
                 VerifyError::Store(error)
                 | VerifyError::Ledger(LedgerError::Store(error))

@@ -5,6 +5,7 @@
 //! ledger/vault.db          sealed fields, tokens                  } PostgreSQL server
 //! ledger/registers/        derived; may be deleted
 //! ledger/access.db         tokens of the network interface; on a server, the schema vitaledger_access
+//! ledger/subscriptions.db  who is told of what, and how far; on a server, vitaledger_subscription
 //! ledger/views.db          derived; may be deleted; on a server, the schema vitaledger_views
 //! ledger/keys/ledger.key   record ids, tokens, authenticators      0600
 //! ledger/keys/master.keys  wrap the records' keys (see `keys`)     0600
@@ -355,6 +356,11 @@ impl App {
             shelf: self.shelf.clone(),
             store: self.store.clone(),
         }
+    }
+
+    /// The store with everything beside it.
+    pub(super) fn database(&self) -> Arc<dyn Database> {
+        self.store.clone()
     }
 
     /// The tokens of the network interface, as the port.

@@ -34,6 +34,7 @@ pub mod returns;
 pub mod shelf;
 pub mod signing;
 pub mod sql;
+pub mod subscriptions;
 pub mod successor;
 pub mod timeline;
 pub mod tokens;

@@ -212,10 +212,18 @@ impl App {
     /// # Errors
     /// When the store fails.
     pub async fn token_of(&self, secret: &str) -> Result<Option<Token>, AppError> {
-        let Some(hash) = hash_of(secret) else {
-            return Ok(None);
-        };
-        let Some(mut token) = self.tokens().token_of_hash(&hash).await? else {
+        match hash_of(secret) {
+            Some(hash) => self.token_of_hash(&hash).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The token whose secret has this hash, whether it works or not; nothing when there is none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn token_of_hash(&self, hash: &[u8; 32]) -> Result<Option<Token>, AppError> {
+        let Some(mut token) = self.tokens().token_of_hash(hash).await? else {
             return Ok(None);
         };
         let id = token.id;

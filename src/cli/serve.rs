@@ -10,7 +10,7 @@ use super::delivering::Delivering;
 use super::output::Output;
 use crate::app::error::failed;
 use crate::app::{App, AppError};
-use crate::http::server::{self, Limits, ServeOptions, TlsFiles};
+use crate::http::server::{self, Limits, MostStreams, ServeOptions, TlsFiles};
 
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub struct Serve {
     /// Requests a second that one client address may make, in the long run; twice as many at once.
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
+    /// Streams of events at a time, in all.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = streams)]
+    max_streams: usize,
     /// Longest that entries wait before they are sealed, in milliseconds.
     #[arg(long, default_value_t = 500, value_name = "MS", value_parser = clap::value_parser!(u64).range(10..=60_000))]
     seal_interval: u64,
@@ -47,6 +50,20 @@ pub struct Serve {
     grace: u64,
     #[command(flatten)]
     delivering: Delivering,
+}
+
+/// Streams of events of one token at a time.
+const STREAMS_OF_TOKEN: usize = 50;
+/// Proxies close what is silent for a minute; half of them for thirty seconds.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A client whose network is away for longer comes back on its own.
+const STALL: Duration = Duration::from_secs(30);
+
+fn streams(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=9000) => Ok(number),
+        _ => Err("a number from 1 to 9000".to_owned()),
+    }
 }
 
 impl Serve {
@@ -66,6 +83,12 @@ impl Serve {
                 patience: Duration::from_secs(self.timeout),
                 long_patience: Duration::from_secs(self.timeout * 10),
                 rate_per_second: self.rate,
+                streams: MostStreams {
+                    in_all: self.max_streams,
+                    of_token: STREAMS_OF_TOKEN.min(self.max_streams),
+                },
+                heartbeat: HEARTBEAT,
+                stall: STALL,
             },
             seal_interval: Duration::from_millis(self.seal_interval),
             log_interval: Duration::from_millis(self.log_interval),

@@ -61,6 +61,8 @@ permissions! {
 pub struct Authority {
     /// Their token.
     pub token: Uuid,
+    /// The hash of its secret.
+    pub hash: [u8; 32],
     /// What it is for.
     pub role: TokenRole,
     /// The office whose subtree it is for.
@@ -166,6 +168,7 @@ async fn authenticate(parts: &Parts, service: &Service) -> Result<Authority, Pro
     let offices = app.offices_now().await?;
     Ok(Authority {
         token: token.id,
+        hash: token.hash,
         role: token.role,
         office: token.office,
         expires_at: token.expires_at,

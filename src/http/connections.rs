@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tower_service::Service as _;
 
 use super::listener::{Door, Peer};
+use super::patient::Patient;
 
 /// Connections at a time. An idle one takes some 10 kB.
 const MOST_CONNECTIONS: usize = 10_000;
@@ -32,12 +33,14 @@ const HEADERS: Duration = Duration::from_secs(30);
 /// Most bytes of a request without its body.
 const MOST_HEADER_BYTES: usize = 64 * 1024;
 
-/// Serves until `stop` is done, and what was taken until then for `grace` at most.
+/// Serves until `stop` is done, and what was taken until then for `grace` at most. A client that takes
+/// nothing for the time of `stall` is cut.
 pub async fn serve(
     mut door: Door,
     router: Router,
     stop: impl Future<Output = ()>,
     grace: Duration,
+    stall: Duration,
 ) {
     let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(MOST_CONNECTIONS));
@@ -63,7 +66,7 @@ pub async fn serve(
             .timer(TokioTimer::new())
             .header_read_timeout(HEADERS)
             .max_buf_size(MOST_HEADER_BYTES)
-            .serve_connection(TokioIo::new(stream), answer);
+            .serve_connection(TokioIo::new(Patient::new(stream, stall)), answer);
         let connection = graceful.watch(connection);
         running.spawn(async move {
             // A client that goes away is none of the server's faults.

@@ -52,12 +52,22 @@ pub struct Refused {
     pub problem: String,
 }
 
+/// How events went out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Way {
+    /// A word of this program: `stream`, `page`, `claim`.
+    pub way: &'static str,
+}
+
 /// The figures.
 pub struct Metrics {
     registry: Registry,
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     refusals: Family<Refused, Counter>,
+    delivered: Family<Way, Counter>,
+    /// Streams of events.
+    pub streams: Gauge,
     /// Requests that are being answered.
     pub running: Gauge,
     /// Entries of the log.
@@ -108,6 +118,13 @@ impl Default for Metrics {
         );
         registry.register("failed_seals", "Seals that failed", failed_seals.clone());
         let deliveries = Deliveries::register(&mut registry);
+        let (streams, delivered) = (Gauge::default(), Family::<Way, Counter>::default());
+        registry.register("event_streams", "Streams of events", streams.clone());
+        registry.register(
+            "delivered_events",
+            "Events that were handed to clients",
+            delivered.clone(),
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "This program", version);
         Self {
@@ -115,6 +132,8 @@ impl Default for Metrics {
             requests,
             seconds,
             refusals,
+            delivered,
+            streams,
             running,
             entries,
             sealed,
@@ -145,6 +164,11 @@ impl Metrics {
     pub fn refused(&self, problem: &str) {
         let problem = problem.to_owned();
         self.refusals.get_or_create(&Refused { problem }).inc();
+    }
+
+    /// Counts events that went out.
+    pub fn delivered(&self, way: &'static str, count: u64) {
+        self.delivered.get_or_create(&Way { way }).inc_by(count);
     }
 
     /// All of them as text.

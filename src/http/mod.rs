@@ -7,8 +7,9 @@
 //! A request goes this way: [`listener`] takes the connection, which has limits of its own; [`frame`] gives the request an id,
 //! a limit and a line in the log; [`authority`] finds out who asks; a handler of [`api`] calls a
 //! method of the application; [`problem`] says what went wrong, and [`refusals`] puts on the
-//! ledger what was refused to whom. [`server`] starts all that, seals and delivers ([`couriers`]) in
-//! the background, and ends it. [`openapi`] describes it, from the same table that the routes are made of.
+//! ledger what was refused to whom. Events are told to those who stay by [`streams`], and delivered by
+//! [`couriers`]. [`server`] starts all that, seals in the background, and ends it. [`openapi`] describes
+//! it, from the same table that the routes are made of.
 
 pub mod api;
 pub mod authority;
@@ -20,10 +21,12 @@ pub mod health;
 pub mod listener;
 pub mod metrics;
 pub mod openapi;
+mod patient;
 pub mod problem;
 mod problem_of;
 pub mod query;
 pub mod refusals;
 pub mod server;
 pub mod service;
+pub mod streams;
 pub mod witness;

@@ -160,6 +160,10 @@ fn tags() -> Value {
             "log",
             "The log itself: checkpoint, tiles, entries, proofs, evidence",
         ),
+        (
+            "subscriptions",
+            "Events of the log as CloudEvents: streams, pages, and named subscriptions whose consumers share the work",
+        ),
         ("server", "This server: health, metrics, description"),
     ]
     .into_iter()

@@ -52,6 +52,10 @@ impl From<AppError> for Problem {
                 "there is no such office",
                 "没有该单位，或不属于该令牌的范围",
             ),
+            AppError::Taken(what) => Self::new(
+                Kind::Different,
+                Said::new(what.clone(), "该名称已用于另一订阅，请更换名称或先删除"),
+            ),
             AppError::Usage(what) => Self::new(
                 Kind::InvalidValue,
                 Said::new(what.clone(), format!("请求有误：{what}")),
@@ -72,6 +76,12 @@ impl From<AppError> for Problem {
 
 impl From<LedgerError> for Problem {
     fn from(error: LedgerError) -> Self {
+        AppError::from(error).into()
+    }
+}
+
+impl From<crate::subscription::SubscriptionError> for Problem {
+    fn from(error: crate::subscription::SubscriptionError) -> Self {
         AppError::from(error).into()
     }
 }

@@ -20,6 +20,7 @@ use super::listener::Door;
 pub use super::listener::TlsFiles;
 use super::metrics::gauged;
 use super::service::Service;
+pub use super::streams::MostStreams;
 use super::{api, connections};
 use crate::app::{App, AppError};
 use crate::subscription::nats::target::Target;
@@ -39,6 +40,12 @@ pub struct Limits {
     pub long_patience: Duration,
     /// Requests a second of one client, in the long run; twice as many at once.
     pub rate_per_second: u32,
+    /// Streams of events.
+    pub streams: MostStreams,
+    /// How often a stream says that it lives, and it is looked whether its token does.
+    pub heartbeat: Duration,
+    /// For how long a client may take nothing of what is sent to it.
+    pub stall: Duration,
 }
 
 /// How a server is to be.
@@ -140,7 +147,8 @@ pub async fn serve(
     };
     ready(address);
     tracing::info!(%address, "serving");
-    connections::serve(door, router(service.clone()), asked, options.grace).await;
+    let stall = options.limits.stall;
+    connections::serve(door, router(service.clone()), asked, options.grace, stall).await;
     // All tasks have ended when this is heard, or end without harm.
     let _ = stopping.send(true);
     let _ = tokio::join!(sealing, logging, delivering);

@@ -10,12 +10,15 @@ use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
+use super::api::subscriptions::MOST_WAIT;
 use super::health::Health;
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem, Said};
 use super::refusals::Refusals;
 use super::server::Limits;
+use super::streams::Streams;
 use crate::app::App;
+use crate::subscription::feed::Feed;
 use crate::subscription::webhook::client::Client;
 
 /// Reports, audits and registers that are made at a time: each may take a core and a snapshot.
@@ -39,6 +42,10 @@ pub struct Shared {
     pub metrics: Metrics,
     /// What is not on the ledger yet.
     pub refusals: Refusals,
+    /// The end of the log, for all who follow it here.
+    pub feed: Feed,
+    /// Who does.
+    pub streams: Streams,
     /// Delivers to endpoints.
     pub sender: Client,
     /// Becomes true when the server stops: what would never end on its own ends then.
@@ -69,6 +76,8 @@ impl Service {
             health: Health::default(),
             metrics: Metrics::default(),
             refusals: Refusals::default(),
+            feed: app.feed(),
+            streams: Streams::default(),
             sender,
             stopping: watch::Sender::new(false),
             rates: RateLimiter::keyed(quota),
@@ -132,6 +141,9 @@ impl Shared {
     /// How long a request on this route may take.
     #[must_use]
     pub fn patience(&self, route: &str) -> Duration {
+        if route == "/v1/subscriptions/{name}/claim" {
+            return self.limits.patience + MOST_WAIT;
+        }
         let long = ["/v1/imports", "/v1/reports", "/v1/audits", "/v1/indicators"];
         if long.iter().any(|prefix| route.starts_with(prefix)) {
             self.limits.long_patience

@@ -16,8 +16,10 @@ mod postgres_append;
 mod postgres_check;
 mod postgres_log;
 mod postgres_master;
+mod postgres_subscriptions;
 mod postgres_transfer;
 mod postgres_vault;
+mod postgres_window;
 pub mod sqlite;
 mod sqlite_access;
 mod sqlite_bundles;
@@ -25,9 +27,11 @@ mod sqlite_check;
 mod sqlite_master;
 mod sqlite_read;
 mod sqlite_rows;
+mod sqlite_subscriptions;
 pub mod sqlite_tamper;
 mod sqlite_transfer;
 mod sqlite_vault;
+mod sqlite_window;
 pub mod subscriptions;
 pub mod transfer;
 pub mod views;
@@ -501,14 +505,14 @@ pub trait Store: Send + Sync {
 }
 
 /// How often the end of a log is looked at by those who wait for it to grow.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(20);
 
 /// A size and the root of the tree over it.
 pub type Signed = (u64, [u8; 32]);
 
 /// A store and its vault, which lie together.
 #[async_trait]
-pub trait Database: Store + Vault + access::Tokens {
+pub trait Database: Store + Vault + access::Tokens + subscriptions::Subscriptions {
     /// Where it is, for people; never with a password.
     fn place(&self) -> String;
     /// Where its operational views are kept.

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::postgres_access::ACCESS_SQL;
+use super::postgres_subscriptions::SUBSCRIPTIONS_SQL;
 use super::views::POSTGRES_SQL as VIEWS_SQL;
 use super::{Result, StoreError};
 
@@ -64,6 +65,7 @@ pub struct PostgresStore {
     listening: Mutex<Option<JoinHandle<()>>>,
     /// Set once the tables of the tokens are known to be there.
     pub(super) has_tokens: OnceCell<()>,
+    pub(super) has_subscriptions: OnceCell<()>,
 }
 
 /// Names what was being done when the driver failed.
@@ -160,6 +162,7 @@ pub(super) async fn create_tables(all: &mut PgConnection) -> Result<()> {
         ("create the tables of the vault", VAULT_SQL),
         ("create the tables of the views", VIEWS_SQL),
         ("create the tables of the tokens", ACCESS_SQL),
+        ("create the tables of the subscriptions", SUBSCRIPTIONS_SQL),
         ("give the roles their rights", GRANTS_SQL),
     ] {
         all.execute(sql).await.map_err(failed(doing))?;
@@ -272,6 +275,7 @@ impl PostgresStore {
             appending: tokio::sync::Mutex::default(),
             listening: Mutex::default(),
             has_tokens: OnceCell::new(),
+            has_subscriptions: OnceCell::new(),
         })
     }
 

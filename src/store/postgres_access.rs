@@ -41,40 +41,42 @@ fn token(row: &PgRow) -> Result<Token> {
 }
 
 impl PostgresStore {
-    /// Makes the schema in a ledger that was created before there were tokens. The login must be
-    /// allowed to, as whoever created the ledger is; the service is not.
     async fn with_tokens(&self) -> Result<()> {
-        self.has_tokens
-            .get_or_try_init(|| async {
-                let there = || {
-                    sqlx::query_scalar::<_, bool>(
-                        "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'vitaledger_access')",
-                    )
-                    .fetch_one(&self.pool)
-                };
-                if self.retrying("look for the tokens", there).await? {
-                    return Ok(());
-                }
-                let made = async {
-                    let options = self.pool.connect_options();
-                    let mut connection = PgConnection::connect_with(&options).await?;
-                    let mut all = connection.begin().await?;
-                    all.execute(ACCESS_SQL).await?;
-                    all.commit().await?;
-                    connection.close().await
-                };
-                match made.await {
-                    // Another node was faster (SQLSTATE: the schema exists, or is being made).
-                    Err(sqlx::Error::Database(error))
-                        if matches!(error.code().as_deref(), Some("42P06" | "23505")) =>
-                    {
-                        Ok(())
-                    }
-                    made => made.map_err(failed("create the tables of the tokens")),
-                }
-            })
-            .await
-            .copied()
+        let made = self
+            .has_tokens
+            .get_or_try_init(|| self.with_schema("vitaledger_access", ACCESS_SQL));
+        made.await.copied()
+    }
+
+    /// Makes a schema in a ledger that was created before there was one of its kind. The login must
+    /// be allowed to, as whoever created the ledger is; the service is not.
+    pub(super) async fn with_schema(&self, schema: &str, tables: &str) -> Result<()> {
+        let there = || {
+            let query = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+            sqlx::query_scalar::<_, bool>(query)
+                .bind(schema)
+                .fetch_one(&self.pool)
+        };
+        if self.retrying("look for a schema", there).await? {
+            return Ok(());
+        }
+        let made = async {
+            let options = self.pool.connect_options();
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let mut all = connection.begin().await?;
+            all.execute(tables).await?;
+            all.commit().await?;
+            connection.close().await
+        };
+        match made.await {
+            // Another node was faster (SQLSTATE: the schema exists, or is being made).
+            Err(sqlx::Error::Database(error))
+                if matches!(error.code().as_deref(), Some("42P06" | "23505")) =>
+            {
+                Ok(())
+            }
+            made => made.map_err(failed("create a schema")),
+        }
     }
 }
 

@@ -21,7 +21,6 @@ use tokio::sync::{Mutex, OnceCell};
 use uuid::Uuid;
 
 use super::placing::{Placing, wrapped_keys};
-use super::sqlite_access;
 use super::sqlite_bundles::{self, bundle};
 use super::sqlite_check::complaints;
 use super::sqlite_master::refuse_retired;
@@ -33,6 +32,7 @@ use super::{
     Database, EntryRow, Group, Head, Outcome, Packed, Repeated, Result, Store, StoreError,
     StoredEntry, StoredTile,
 };
+use super::{sqlite_access, sqlite_subscriptions};
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 
@@ -61,6 +61,7 @@ pub struct SqliteStore {
     /// Opened when they are asked for.
     views: OnceCell<SqlitePool>,
     access: OnceCell<SqlitePool>,
+    subscriptions: OnceCell<SqlitePool>,
 }
 
 /// Names what was being done when the driver failed.
@@ -198,6 +199,7 @@ impl SqliteStore {
             vault: readers(vault_path(folder)),
             views: OnceCell::new(),
             access: OnceCell::new(),
+            subscriptions: OnceCell::new(),
         })
     }
 
@@ -205,6 +207,12 @@ impl SqliteStore {
     pub(super) async fn access(&self) -> Result<&SqlitePool> {
         let open = || sqlite_access::open(&self.folder);
         self.access.get_or_try_init(open).await
+    }
+
+    /// The pool over the durable subscriptions.
+    pub(super) async fn subscriptions_pool(&self) -> Result<&SqlitePool> {
+        let open = || sqlite_subscriptions::open(&self.folder);
+        self.subscriptions.get_or_try_init(open).await
     }
 
     /// The pool over `ledger.db`, for stock repositories that read the `events` view.
@@ -234,7 +242,7 @@ impl Database for SqliteStore {
         };
         store.ledger.close().await;
         store.vault.close().await;
-        for pool in [&store.views, &store.access]
+        for pool in [&store.views, &store.access, &store.subscriptions]
             .into_iter()
             .filter_map(OnceCell::get)
         {

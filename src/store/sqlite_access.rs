@@ -27,15 +27,27 @@ const COLUMNS: &str =
     "SELECT id, hash, role, office, name, created_at, expires_at, revoked_at, mac FROM api_token";
 
 /// Opens the file, and makes it when there is none.
-///
-/// Unlike views it is never given up: who may do what cannot be derived from anything else.
 pub(super) async fn open(folder: &Path) -> Result<SqlitePool> {
-    let path = folder.join(FILE);
+    open_beside(folder, FILE, ACCESS_SQL, "open the tokens").await
+}
+
+/// Opens a file beside the ledger's, and makes it when there is none.
+///
+/// Unlike views it is never given up: who may do what, and who was told what, cannot be derived from
+/// anything else.
+pub(super) async fn open_beside(
+    folder: &Path,
+    file: &str,
+    tables: &'static str,
+    doing: &'static str,
+) -> Result<SqlitePool> {
+    let path = folder.join(file);
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A token that was handed out or revoked must be so after a power cut.
+        // A token that was handed out or revoked must be so after a power cut; what was
+        // acknowledged, too.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(Duration::from_secs(30))
         .pragma("trusted_schema", "OFF");
@@ -54,13 +66,13 @@ pub(super) async fn open(folder: &Path) -> Result<SqlitePool> {
             .fetch_one(&mut *all)
             .await?;
         if found == 0 {
-            all.execute(ACCESS_SQL).await?;
+            all.execute(tables).await?;
         }
         all.commit().await?;
         connection.close().await?;
         Ok(found)
     };
-    let found = made.await.map_err(failed("open the tokens"))?;
+    let found = made.await.map_err(failed(doing))?;
     if found > SCHEMA {
         return Err(StoreError::Schema {
             found,

@@ -28,6 +28,11 @@ use crate::model::time::Timestamp;
 /// of them a subscription takes in nothing new until somebody looks at it.
 pub const MOST_HELD: u64 = 10;
 
+/// A consumer that asks again sooner is not written down again.
+pub(super) const SEEN_MICROS: i64 = 10_000_000;
+/// Consumers that are remembered of a subscription.
+pub(super) const MOST_CONSUMERS: i64 = 100;
+
 /// Which events are wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
@@ -246,6 +251,33 @@ pub struct Parked {
     pub attempts: u32,
     /// What its consumer said last.
     pub last_error: String,
+}
+
+/// A row of the window, as far as a lease is judged by it.
+pub(super) struct LeasedRow {
+    pub(super) position: Position,
+    pub(super) lease: Option<Uuid>,
+    pub(super) attempts: u32,
+}
+
+/// Which of these positions a lease can acknowledge, given the rows of them that are there.
+pub(super) fn settle(positions: &[Position], lease: Uuid, rows: &[LeasedRow]) -> Settled {
+    let mut settled = Settled::default();
+    for position in positions {
+        let of = match rows.iter().find(|row| row.position == *position) {
+            None => &mut settled.gone,
+            Some(row) if row.lease == Some(lease) => &mut settled.acknowledged,
+            Some(_) => &mut settled.lost,
+        };
+        if !of.contains(position) {
+            of.push(*position);
+        }
+    }
+    settled
+}
+
+pub(super) fn micros_of(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// The port to durable subscriptions. What takes a name answers `None` or `false` when there is no

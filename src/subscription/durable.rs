@@ -13,11 +13,9 @@ use rand::Rng;
 use uuid::Uuid;
 
 use super::Result;
-use super::event::{Event, EventError};
-use crate::ledger::aggregate::office::office_of_entry;
-use crate::model::entry::Entry;
+use super::event::Event;
+use super::filter::Sight;
 use crate::model::id::Position;
-use crate::model::office::OfficeDirectory;
 use crate::store::subscriptions::{
     AfterRefusal, Candidate, Jitter, Lease, Progress, Settled, Subscription, SubscriptionState,
     Subscriptions, Taken,
@@ -85,11 +83,7 @@ impl Durable {
     ///
     /// # Errors
     /// When the store fails, or an entry does not read.
-    pub async fn take_in(
-        &self,
-        subscription: &Subscription,
-        offices: &OfficeDirectory,
-    ) -> Result<bool> {
+    pub async fn take_in(&self, subscription: &Subscription, sight: &Sight) -> Result<bool> {
         let name = &subscription.name;
         let Some(progress) = self.kept.progress(name).await? else {
             return Ok(false);
@@ -99,17 +93,21 @@ impl Durable {
         if room == 0 {
             return Ok(false);
         }
-        let page = self.store.entries(from, PAGE).await?;
+        let page = self
+            .store
+            .entries(from, PAGE.min(sight.size.saturating_sub(from)))
+            .await?;
         let Some(last) = page.last() else {
             return Ok(false);
         };
         let mut to = last.position + 1;
         let mut found = Vec::new();
         for stored in &page {
-            let Some(candidate) = candidate(subscription, stored, offices)? else {
+            let Some(record) = subscription.filter.finds(stored, &sight.offices)? else {
                 continue;
             };
-            found.push(candidate);
+            let position = stored.position;
+            found.push(Candidate { position, record });
             if found.len() as u64 == room {
                 to = stored.position + 1;
                 break;
@@ -130,7 +128,7 @@ impl Durable {
         name: &str,
         consumer: &str,
         most: u32,
-        offices: &OfficeDirectory,
+        sight: &Sight,
     ) -> Result<Option<Delivery>> {
         let Some(subscription) = self.kept.subscription(name).await? else {
             return Ok(None);
@@ -145,7 +143,7 @@ impl Durable {
             };
             if lease.taken.is_empty()
                 && pages < MOST_PAGES
-                && self.take_in(&subscription, offices).await?
+                && self.take_in(&subscription, sight).await?
             {
                 pages += 1;
                 continue;
@@ -211,23 +209,6 @@ impl Durable {
             .refuse(name, lease, position, reason, retry_after, jitter);
         Ok(refused.await?)
     }
-}
-
-/// Whether a subscription is for an entry.
-fn candidate(
-    subscription: &Subscription,
-    stored: &StoredEntry,
-    offices: &OfficeDirectory,
-) -> Result<Option<Candidate>> {
-    let position = stored.position;
-    let failed = |source| EventError::Entry { position, source };
-    let entry = Entry::parse(&stored.bytes).map_err(failed)?;
-    let filter = &subscription.filter;
-    let wanted = filter.wants(&entry.aggregate_type, office_of_entry(&entry), offices);
-    Ok(wanted.then_some(Candidate {
-        position,
-        record: entry.aggregate_id,
-    }))
 }
 
 /// Whether somebody must look at a subscription.

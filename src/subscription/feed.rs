@@ -1,7 +1,7 @@
 //! The end of the log, followed once for all who read it on this node.
 //!
 //! What comes in: entries, as the store grows. What goes out: batches of events, which all readers
-//! share. What may fail: the store, which is asked again; for a reader that is behind, its own
+//! share, each by its own filter. What may fail: the store, which is asked again; for a reader that is behind, its own
 //! reading. What must stay true: a reader is told of consecutive positions, each once; what it costs
 //! is its place in the log and nothing more: what many have read recently is kept for all of them in
 //! one ring of bounded size, and whoever is behind that reads the store, page by page, at its own
@@ -14,7 +14,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::event::Event;
+use super::event::{Event, EventError};
+use super::filter::Filter;
 use super::{Result, SubscriptionError};
 use crate::ledger::aggregate::office::OfficeEvent;
 use crate::model::entry::Entry;
@@ -22,8 +23,10 @@ use crate::model::id::Position;
 use crate::model::office::OfficeDirectory;
 use crate::store::{Store, StoredEntry};
 
-/// Events of a batch at most, and of a page that a reader reads on its own: some 128 kB.
+/// Entries of a batch at most: some 128 kB of events, which is also what a slow reader may hold back.
 const BATCH: u64 = 128;
+/// Entries that are read together when a page is looked for.
+const PAGE: u64 = 512;
 /// Bytes of events that are kept for all: at a thousand events a second, the last quarter minute.
 const RING_BYTES: usize = 16 << 20;
 /// How long is waited for the log to grow before it is looked whether anybody still reads.
@@ -96,54 +99,45 @@ pub struct Feed(Arc<Shared>);
 /// Somebody who is told of events.
 pub struct Reader {
     shared: Arc<Shared>,
+    filter: Filter,
     next: Position,
     read_to: watch::Receiver<Position>,
 }
 
-/// Events that a reader is told of.
-pub struct Told {
-    /// They are among these, which others are told of, too.
+/// What a reader is told of a part of the log.
+pub struct Told<'a> {
     batch: Arc<Batch>,
+    filter: &'a Filter,
     from: Position,
 }
 
-impl Told {
-    /// The events, in order.
+/// Events that were looked for in a part of the log.
+#[derive(Debug)]
+pub struct Page {
+    /// In order.
+    pub events: Vec<Event>,
+    /// The first position that was not looked at.
+    pub next: Position,
+}
+
+impl Told<'_> {
+    /// The events that are wanted, in order.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
-        let events = self.batch.events.iter();
-        events.filter(|event| event.position >= self.from)
+        let wanted = |event: &&Event| {
+            event.position >= self.from && self.filter.takes(event, &self.batch.offices)
+        };
+        self.batch.events.iter().filter(wanted)
     }
 
-    /// The first position after them.
+    /// The first position after that part.
     #[must_use]
     pub fn next(&self) -> Position {
         self.batch.next
-    }
-
-    /// The offices as they were known after them.
-    #[must_use]
-    pub fn offices(&self) -> &OfficeDirectory {
-        &self.batch.offices
     }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The events of entries, which are to be consecutive.
-///
-/// # Errors
-/// When one does not read, or is missing.
-pub fn events(ledger: Uuid, from: Position, stored: &[StoredEntry]) -> Result<Vec<Event>> {
-    let numbered = (from..).zip(stored);
-    let event = |(position, stored): (Position, &StoredEntry)| {
-        if stored.position != position {
-            return Err(SubscriptionError::Gap(position));
-        }
-        Ok(Event::of(ledger, stored)?)
-    };
-    numbered.map(event).collect()
 }
 
 impl Feed {
@@ -164,7 +158,7 @@ impl Feed {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn reader(&self, from: Position) -> Result<Reader> {
+    pub async fn reader(&self, from: Position, filter: Filter) -> Result<Reader> {
         // Before anything is judged by it.
         self.0.look_at_offices().await?;
         let mut follows = lock(&self.0.follows);
@@ -175,9 +169,43 @@ impl Feed {
         }
         Ok(Reader {
             shared: self.0.clone(),
+            filter,
             next: from,
             read_to,
         })
+    }
+
+    /// The first `limit` events from a position on, looked for among so many entries at most.
+    ///
+    /// # Errors
+    /// When the store fails, or an entry does not read.
+    pub async fn page(
+        &self,
+        filter: &Filter,
+        from: Position,
+        limit: usize,
+        most: u64,
+    ) -> Result<Page> {
+        let size = self.0.look_at_offices().await?;
+        let mut page = Page {
+            events: Vec::new(),
+            next: from,
+        };
+        let end = from.saturating_add(most).min(size);
+        while page.next < end && page.events.len() < limit {
+            let count = PAGE.min(end - page.next);
+            let batch = self.0.read(page.next, count, Some(filter)).await?;
+            if batch.next == page.next {
+                break;
+            }
+            page.next = batch.next;
+            page.events.extend(batch.events);
+        }
+        if let Some(beyond) = page.events.get(limit) {
+            page.next = beyond.position;
+            page.events.truncate(limit);
+        }
+        Ok(page)
     }
 }
 
@@ -193,44 +221,69 @@ impl Reader {
     ///
     /// # Errors
     /// When the store fails, or an entry does not read.
-    pub async fn next(&mut self, patience: Duration) -> Result<Option<Told>> {
+    pub async fn next(&mut self, patience: Duration) -> Result<Option<Told<'_>>> {
         let from = self.next;
         let grows = self.read_to.wait_for(|read_to| *read_to > from);
-        match tokio::time::timeout(patience, grows).await {
-            Err(_) => return Ok(None),
+        let read_to = match tokio::time::timeout(patience, grows).await {
             // Whoever sends is kept by this reader.
-            Ok(told) => drop(told),
-        }
+            Err(_) | Ok(Err(_)) => return Ok(None),
+            Ok(Ok(read_to)) => *read_to,
+        };
         let found = lock(&self.shared.ring).find(from);
         let batch = match found {
             Some(batch) => batch,
-            None => Arc::new(self.shared.read(from).await?),
+            None => {
+                // Not beyond what was read for all: the offices are known as of there.
+                let count = BATCH.min(read_to - from);
+                let batch = self.shared.read(from, count, Some(&self.filter));
+                Arc::new(batch.await?)
+            }
         };
         if batch.next == from {
             return Err(SubscriptionError::Gap(from));
         }
         self.next = batch.next;
-        Ok(Some(Told { batch, from }))
+        let filter = &self.filter;
+        Ok(Some(Told {
+            batch,
+            filter,
+            from,
+        }))
     }
 }
 
 impl Shared {
-    /// The next events from a position on, read for one reader.
-    async fn read(&self, from: Position) -> Result<Batch> {
-        let stored = self.store.entries(from, BATCH).await?;
-        let events = events(self.ledger, from, &stored)?;
-        for (event, stored) in events.iter().zip(&stored) {
-            if event.kind == "office" {
+    /// The next entries from a position on; of events, those that a filter wants, or all.
+    async fn read(&self, from: Position, count: u64, filter: Option<&Filter>) -> Result<Batch> {
+        let stored = self.store.entries(from, count).await?;
+        let mut batch = Batch {
+            from,
+            next: from,
+            events: Vec::new(),
+            offices: lock(&self.offices).directory.clone(),
+            bytes: 0,
+        };
+        for stored in &stored {
+            if stored.position != batch.next {
+                return Err(SubscriptionError::Gap(batch.next));
+            }
+            batch.next += 1;
+            if let Some(filter) = filter
+                && filter.finds(stored, &batch.offices)?.is_none()
+            {
+                continue;
+            }
+            let event = Event::of(self.ledger, stored)?;
+            if filter.is_none() && event.kind == "office" {
                 self.note(stored)?;
             }
+            batch.bytes += event.json.len();
+            batch.events.push(event);
         }
-        Ok(Batch {
-            from,
-            next: from + events.len() as u64,
-            bytes: events.iter().map(|event| event.json.len()).sum(),
-            events,
-            offices: lock(&self.offices).directory.clone(),
-        })
+        if filter.is_none() {
+            batch.offices = lock(&self.offices).directory.clone();
+        }
+        Ok(batch)
     }
 
     /// Takes note of what became of an office.
@@ -242,21 +295,27 @@ impl Shared {
         let position = stored.position;
         let read = Entry::parse(&stored.bytes)
             .and_then(|entry| serde_json::from_str::<OfficeEvent>(entry.payload.get()));
-        let event = read.map_err(|source| super::EventError::Entry { position, source })?;
+        let event = read.map_err(|source| EventError::Entry { position, source })?;
         Arc::make_mut(&mut offices.directory).insert(event.office().clone());
         offices.next = position + 1;
         Ok(())
     }
 
-    async fn look_at_offices(&self) -> Result<()> {
+    /// Takes note of all offices that the log has; gives its size before that. What comes after is
+    /// not judged by them.
+    async fn look_at_offices(&self) -> Result<u64> {
+        let size = self.store.head().await?.size;
         let next = lock(&self.offices).next;
         let newer = self.store.entries_of_type_from("office", next, u64::MAX);
-        newer.await?.iter().try_for_each(|stored| self.note(stored))
+        for stored in &newer.await? {
+            self.note(stored)?;
+        }
+        Ok(size)
     }
 
     /// Reads for all what was appended; gives the first position after it.
     async fn advance(&self, from: Position) -> Result<Position> {
-        let batch = self.read(from).await?;
+        let batch = self.read(from, BATCH, None).await?;
         let next = batch.next;
         if next > from {
             lock(&self.ring).push(Arc::new(batch));
@@ -281,8 +340,7 @@ impl Shared {
 
     /// The end of the log, where following begins.
     async fn begin(&self) -> Result<Position> {
-        self.look_at_offices().await?;
-        let end = self.store.head().await?.size;
+        let end = self.look_at_offices().await?;
         self.read_to.send_replace(end);
         Ok(end)
     }

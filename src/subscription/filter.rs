@@ -4,11 +4,28 @@
 //! fail: a kind that there is not. What must stay true: whoever may see an office sees what is below
 //! it, and nothing else; what is of no office is told to those only who asked for it and may.
 
-use super::event::Event;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::event::{Event, EventError};
+use crate::ledger::aggregate::office::office_of_entry;
+use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
 use crate::model::schema::RecordKind;
+use crate::store::StoredEntry;
 pub use crate::store::subscriptions::Filter;
+
+/// How far the log was seen, and the offices as they were known after that: what comes later is not
+/// judged by them, since it may be of an office that they do not have.
+#[derive(Debug, Clone)]
+pub struct Sight {
+    /// So many entries.
+    pub size: u64,
+    /// Every office that they register.
+    pub offices: Arc<OfficeDirectory>,
+}
 
 /// Types of streams beside records.
 const OTHER_KINDS: [&str; 10] = [
@@ -68,6 +85,22 @@ impl Filter {
     #[must_use]
     pub fn takes(&self, event: &Event, offices: &OfficeDirectory) -> bool {
         self.wants(&event.kind, event.office, offices)
+    }
+
+    /// The record of an entry, if it is wanted.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub fn finds(
+        &self,
+        stored: &StoredEntry,
+        offices: &OfficeDirectory,
+    ) -> Result<Option<Uuid>, EventError> {
+        let position = stored.position;
+        let failed = |source| EventError::Entry { position, source };
+        let entry = Entry::parse(&stored.bytes).map_err(failed)?;
+        let wanted = self.wants(&entry.aggregate_type, office_of_entry(&entry), offices);
+        Ok(wanted.then_some(entry.aggregate_id))
     }
 
     /// Whether what is of this kind and office is wanted.

@@ -21,6 +21,7 @@ mod authority;
 mod contracts;
 mod described;
 mod endpoint;
+mod events;
 mod files;
 mod findings;
 mod log;

@@ -17,7 +17,9 @@ use vitaledger::app::records::office_of;
 use vitaledger::app::tokens::NewToken;
 use vitaledger::app::{App, AppError, InitOptions};
 use vitaledger::audit::verify::Scope;
-use vitaledger::http::server::{Limits, ServeOptions, TlsFiles, WebhookOptions, serve};
+use vitaledger::http::server::{
+    Limits, MostStreams, ServeOptions, TlsFiles, WebhookOptions, serve,
+};
 use vitaledger::model::id::OfficeCode;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
@@ -122,6 +124,12 @@ pub fn limits() -> Limits {
         patience: Duration::from_mins(1),
         long_patience: Duration::from_mins(2),
         rate_per_second: 10_000,
+        streams: MostStreams {
+            in_all: 100,
+            of_token: 20,
+        },
+        heartbeat: Duration::from_secs(15),
+        stall: Duration::from_secs(30),
     }
 }
 

@@ -14,9 +14,12 @@
 //! | [`figures`] | indicators and reports |
 //! | [`findings`] | findings and their life; audits |
 //! | [`imports`] | files |
+//! | [`events`] | events as they come, or page by page |
+//! | [`subscriptions`] | named subscriptions, and their consumers |
 //! | [`webhooks`] | endpoints that subscriptions are delivered to |
 
 pub mod about;
+pub mod events;
 pub mod figures;
 pub mod findings;
 pub mod imports;
@@ -24,6 +27,7 @@ pub mod log;
 pub mod reading;
 pub mod records;
 pub mod registers;
+pub mod subscriptions;
 pub mod webhooks;
 
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
@@ -62,6 +66,8 @@ pub fn routes() -> Vec<Route> {
         findings::routes(),
         imports::routes(),
         log::routes(),
+        events::routes(),
+        subscriptions::routes(),
         webhooks::routes(),
         about::routes(),
     ]
