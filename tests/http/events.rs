@@ -121,7 +121,8 @@ impl Stream {
 
 /// Records a birth; gives its position.
 async fn record(client: &Client<'_>, number: &str, office: &str) -> u64 {
-    let receipt = client.post("/v1/records/birth", &birth_in(number, office));
+    let body = birth_in(number, office);
+    let receipt = client.post("/v1/records/birth", &body);
     receipt.await.expect(201)["position"].as_u64().unwrap()
 }
 
