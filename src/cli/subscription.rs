@@ -122,16 +122,12 @@ pub async fn run(app: App, command: &SubscriptionCommand, output: &Output) -> Re
 async fn act(app: &App, command: &SubscriptionCommand, output: &Output) -> Result<(), AppError> {
     match command {
         SubscriptionCommand::Create(new) => create(app, new, output).await,
-        SubscriptionCommand::List => {
-            table(&all(app).await?, output);
-            Ok(())
-        }
         SubscriptionCommand::Show { name } => show(app, name, output).await,
         SubscriptionCommand::Lag { name: Some(name) } => {
             table(&[app.followed(name).await?], output);
             Ok(())
         }
-        SubscriptionCommand::Lag { name: None } => {
+        SubscriptionCommand::List | SubscriptionCommand::Lag { name: None } => {
             table(&all(app).await?, output);
             Ok(())
         }
@@ -237,7 +233,7 @@ async fn show(app: &App, name: &str, output: &Output) -> Result<(), AppError> {
         output.data(&object.to_string());
         return Ok(());
     }
-    table(&[followed.clone()], output);
+    table(std::slice::from_ref(&followed), output);
     for consumer in &followed.progress.consumers {
         output.data(&format!("{}  {}", consumer.name, consumer.seen_at));
     }

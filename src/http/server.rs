@@ -162,6 +162,7 @@ pub async fn serve(
     }
     let put_down = service.refusals.put_down(&service.app).await;
     let sealed = app.seal_now().await;
+    service.feed.close().await;
     drop(service);
     app.close().await;
     put_down?;

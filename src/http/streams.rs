@@ -171,13 +171,13 @@ impl Telling {
         }
         loop {
             if *self.stopping.borrow_and_update() {
-                return self.end(": the server stops");
+                return Some(self.end(": the server stops"));
             }
             let now = Instant::now();
             if now >= self.heartbeat_at {
                 self.heartbeat_at = now + self.service.limits.heartbeat;
                 if !self.may_go_on().await {
-                    return self.end(": the token does not work any more");
+                    return Some(self.end(": the token does not work any more"));
                 }
                 return Some(place(self.reader.position()));
             }
@@ -202,12 +202,12 @@ impl Telling {
         }
     }
 
-    fn end(&mut self, why: &str) -> Option<String> {
+    fn end(&mut self, why: &str) -> String {
         self.ended = true;
         let mut text = place(self.reader.position());
         // Writing to a string cannot fail.
         let _ = write!(text, "{why}\n\n");
-        Some(text)
+        text
     }
 
     /// Whether the token still works. Where that cannot be told, it is asked again.

@@ -1,6 +1,6 @@
-//! One entry of the log, as a CloudEvent 1.0.
+//! One entry of the log, as a `CloudEvent` 1.0.
 //!
-//! What comes in: a stored entry. What goes out: an event in the structured form of CloudEvents'
+//! What comes in: a stored entry. What goes out: an event in the structured form of `CloudEvents`'
 //! JSON format (<https://cloudevents.io>). What may fail: bytes that are no entry. What must stay
 //! true: nothing of an entry is told but what the log says in clear of a record or an office; the
 //! hash of its leaf is made here from the bytes, so that whoever is told can ask for the proof and
@@ -15,7 +15,7 @@
 //! }
 //! ```
 //!
-//! Integers of CloudEvents have 32 bits, which positions outgrow; so they are texts: `position` as
+//! Integers of `CloudEvents` have 32 bits, which positions outgrow; so they are texts: `position` as
 //! the addresses of proofs have it, and `sequence` with zeros before it, as the extension of that name
 //! asks for, so that texts sort as numbers do. `partitionkey` is the record, whose events must stay
 //! in order.
@@ -183,7 +183,7 @@ impl Event {
     }
 }
 
-/// Several events as one JSON array, in the form of CloudEvents' batches.
+/// Several events as one JSON array, in the form of `CloudEvents`' batches.
 #[must_use]
 pub fn batch<'a>(events: impl IntoIterator<Item = &'a Event>) -> String {
     let mut text = String::from("[");

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::event::{Event, EventError};
@@ -90,6 +91,10 @@ struct Shared {
     read_to: watch::Sender<Position>,
     /// Whether somebody follows the log for all.
     follows: Mutex<bool>,
+    /// Who does, or did.
+    follower: Mutex<Option<JoinHandle<()>>>,
+    /// Becomes true when nobody is to follow any more.
+    closed: watch::Sender<bool>,
 }
 
 /// The end of the log of a node.
@@ -151,7 +156,19 @@ impl Feed {
             offices: Mutex::default(),
             read_to: watch::Sender::new(0),
             follows: Mutex::new(false),
+            follower: Mutex::default(),
+            closed: watch::Sender::new(false),
         }))
+    }
+
+    /// Ends the following, and lets go of the store: readers are told of nothing more.
+    pub async fn close(&self) {
+        self.0.closed.send_replace(true);
+        let follower = lock(&self.0.follower).take();
+        if let Some(follower) = follower {
+            // If it panicked, it has let go as well.
+            let _ = follower.await;
+        }
     }
 
     /// Reads from a position on; what is not appended yet follows when it is.
@@ -165,7 +182,7 @@ impl Feed {
         let read_to = self.0.read_to.subscribe();
         if !*follows {
             *follows = true;
-            tokio::spawn(follow(self.0.clone()));
+            *lock(&self.0.follower) = Some(tokio::spawn(follow(self.0.clone())));
         }
         Ok(Reader {
             shared: self.0.clone(),
@@ -230,14 +247,13 @@ impl Reader {
             Ok(Ok(read_to)) => *read_to,
         };
         let found = lock(&self.shared.ring).find(from);
-        let batch = match found {
-            Some(batch) => batch,
-            None => {
-                // Not beyond what was read for all: the offices are known as of there.
-                let count = BATCH.min(read_to - from);
-                let batch = self.shared.read(from, count, Some(&self.filter));
-                Arc::new(batch.await?)
-            }
+        let batch = if let Some(batch) = found {
+            batch
+        } else {
+            // Not beyond what was read for all: the offices are known as of there.
+            let count = BATCH.min(read_to - from);
+            let batch = self.shared.read(from, count, Some(&self.filter));
+            Arc::new(batch.await?)
         };
         if batch.next == from {
             return Err(SubscriptionError::Gap(from));
@@ -349,10 +365,17 @@ impl Shared {
 /// Follows the log for all, as long as somebody reads.
 async fn follow(shared: Arc<Shared>) {
     let mut from = None;
-    while !shared.is_left() {
-        let advanced = match from {
-            None => shared.begin().await,
-            Some(from) => shared.advance(from).await,
+    let mut closed = shared.closed.subscribe();
+    while !shared.is_left() && !*closed.borrow_and_update() {
+        let advances = async {
+            match from {
+                None => shared.begin().await,
+                Some(from) => shared.advance(from).await,
+            }
+        };
+        let advanced = tokio::select! {
+            _ = closed.changed() => return,
+            advanced = advances => advanced,
         };
         match advanced {
             Ok(next) => from = Some(next),

@@ -71,9 +71,9 @@ async fn record(client: &Client<'_>, number: &str) -> String {
 }
 
 async fn correct(client: &Client<'_>, id: &str, weight: u64) {
-    let path = format!("/v1/records/birth/{id}/corrections");
+    let path = format!("/v1/records/birth/{id}");
     let body = json!({ "values": { "weight_g": weight }, "reason": "a slip" });
-    done(client, Method::POST, &path, &body).await;
+    done(client, Method::PATCH, &path, &body).await;
 }
 
 async fn consumers_share_the_work_and_keep_the_order_of_each_record(mut running: Running) {

@@ -1,4 +1,4 @@
-//! Events as CloudEvents: told as they come, or read page by page.
+//! Events as `CloudEvents`: told as they come, or read page by page.
 //!
 //! Whoever can hold a connection open asks for `text/event-stream` and is told of everything from a
 //! position on, and then of what comes. Whoever cannot asks for pages, and follows the `Link` of each,
@@ -129,20 +129,17 @@ pub(super) fn no_kind(place: Place) -> impl Fn(NoKind) -> Problem {
 
 /// Where it begins: after what the client was told of, or where the query says.
 fn first(headers: &HeaderMap, from: Option<&str>, size: u64) -> Result<Position, Problem> {
-    let (first, place) = match headers.get(LAST_EVENT_ID_HEADER) {
-        Some(last) => {
-            let last = last.to_str().ok().and_then(crate::seal::decimal);
-            let first = last.and_then(|last| last.checked_add(1));
-            (first, Place::Header("Last-Event-ID"))
-        }
-        None => {
-            let first = match from {
-                None => Some(0),
-                Some("now") => Some(size),
-                Some(text) => crate::seal::decimal(text),
-            };
-            (first, Place::Parameter("from".to_owned()))
-        }
+    let (first, place) = if let Some(last) = headers.get(LAST_EVENT_ID_HEADER) {
+        let last = last.to_str().ok().and_then(crate::seal::decimal);
+        let first = last.and_then(|last| last.checked_add(1));
+        (first, Place::Header("Last-Event-ID"))
+    } else {
+        let first = match from {
+            None => Some(0),
+            Some("now") => Some(size),
+            Some(text) => crate::seal::decimal(text),
+        };
+        (first, Place::Parameter("from".to_owned()))
     };
     let refused = |en, zh| Problem::at(Kind::Malformed, place.clone(), Said::new(en, zh));
     let first = first.ok_or_else(|| refused("that is no position", "不是位置"))?;

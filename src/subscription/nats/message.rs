@@ -4,11 +4,11 @@
 //! subject       vitaledger.birth.990101.100.001   kind, county, township, village of the office
 //! Nats-Msg-Id   6d0c...-17                        ledger and position: doubles are known by it
 //! Nats-Expected-Last-Sequence  17                 the message before it
-//! content-type  application/cloudevents+json      the body is a CloudEvent in JSON
+//! content-type  application/cloudevents+json      the body is a `CloudEvent` in JSON
 //! ```
 //!
 //! What comes in: an event. What goes out: its message. What may fail: nothing. What must stay true:
-//! the same event is the same message, whichever node publishes it. (The binding of CloudEvents 1.0.2
+//! the same event is the same message, whichever node publishes it. (The binding of `CloudEvents` 1.0.2
 //! to NATS knows this structured form only.)
 
 use async_nats::HeaderMap;

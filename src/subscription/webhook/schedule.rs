@@ -77,16 +77,16 @@ mod tests {
     #[test]
     fn chance_only_adds_and_adds_little() {
         let (least, most) = (pause_after(2, 0.0, None), pause_after(2, 1.0, None));
-        assert_eq!(least, Some(Duration::from_secs(300)));
+        assert_eq!(least, Some(Duration::from_mins(5)));
         assert_eq!(most, Some(Duration::from_secs(345)));
-        assert_eq!(pause_after(9, 1.0, None), Some(Duration::from_secs(99_360)));
+        assert_eq!(pause_after(9, 1.0, None), Some(Duration::from_mins(1656)));
     }
 
     #[test]
     fn an_endpoint_can_ask_for_more_but_not_for_less_or_for_ever() {
         let asked = |seconds| pause_after(1, 0.0, Some(Duration::from_secs(seconds)));
         assert_eq!(asked(1), Some(Duration::from_secs(5)));
-        assert_eq!(asked(120), Some(Duration::from_secs(120)));
+        assert_eq!(asked(120), Some(Duration::from_mins(2)));
         assert_eq!(asked(u64::MAX), Some(LONGEST));
         assert_eq!(pause_after(1, 1.0, Some(Duration::MAX)), Some(LONGEST));
     }
