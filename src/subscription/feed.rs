@@ -367,7 +367,7 @@ async fn follow(shared: Arc<Shared>) {
     let mut from = None;
     let mut closed = shared.closed.subscribe();
     while !shared.is_left() && !*closed.borrow_and_update() {
-        let advances = async {
+        let goes_on = async {
             match from {
                 None => shared.begin().await,
                 Some(from) => shared.advance(from).await,
@@ -375,7 +375,7 @@ async fn follow(shared: Arc<Shared>) {
         };
         let advanced = tokio::select! {
             _ = closed.changed() => return,
-            advanced = advances => advanced,
+            advanced = goes_on => advanced,
         };
         match advanced {
             Ok(next) => from = Some(next),

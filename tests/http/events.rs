@@ -72,11 +72,11 @@ impl Stream {
         loop {
             if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let block = block.to_owned();
-                self.text = rest.to_owned();
+                self.text = String::from(rest);
                 return Some(self.read(&block));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk.expect("nothing came").ok()??;
+            let chunk = chunk.unwrap().ok()??;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
@@ -103,7 +103,7 @@ impl Stream {
     /// The next event.
     async fn event(&mut self) -> (u64, Value) {
         loop {
-            if let Came::Event { id, data, .. } = self.next().await.expect("the stream ended") {
+            if let Came::Event { id, data, .. } = self.next().await.unwrap() {
                 return (id, data);
             }
         }
@@ -276,7 +276,7 @@ async fn pages_tell_the_same(mut running: Running) {
         let page = registrar.get(&path).await;
         let media_type = "application/cloudevents-batch+json";
         assert_eq!(page.header("content-type"), media_type);
-        path = next_of(page.header("link")).to_owned();
+        path = String::from(next_of(page.header("link")));
         let page = page.expect(200);
         let page = page.as_array().unwrap();
         if page.is_empty() {

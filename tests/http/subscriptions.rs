@@ -83,7 +83,7 @@ async fn consumers_share_the_work_and_keep_the_order_of_each_record(mut running:
         for number in ["S1", "S2", "S3"] {
             ids.push(record(&writes, number).await);
         }
-        for weight in [3100, 3200] {
+        for weight in [3200, 3300] {
             for id in &ids {
                 correct(&writes, id, weight).await;
             }
@@ -136,7 +136,7 @@ async fn what_is_refused_comes_again_and_is_parked_in_the_end(mut running: Runni
     {
         let (writes, reads) = (running.registrar().await, running.auditor().await);
         let id = record(&writes, "P1").await;
-        correct(&writes, &id, 3100).await;
+        correct(&writes, &id, 3200).await;
         let asked = json!({ "kinds": ["birth"], "from": 0, "max_attempts": 2, "backoff_base_ms": 1, "backoff_cap_ms": 1 });
         subscribe(&reads, "frail", &asked).await;
         let mut last = Value::Null;
@@ -171,10 +171,10 @@ async fn what_is_refused_comes_again_and_is_parked_in_the_end(mut running: Runni
         // A server that has such a subscription says that somebody must look at it.
         let mut complaints = Value::Null;
         for _ in 0..100 {
-            let ready = running.get("/health/ready").await;
-            complaints = serde_json::from_slice(&ready.bytes).unwrap();
+            let answer = running.get("/health/ready").await;
+            complaints = serde_json::from_slice(&answer.bytes).unwrap();
             if complaints.to_string().contains("subscription-stuck") {
-                assert_eq!(ready.status.as_u16(), 503);
+                assert_eq!(answer.status.as_u16(), 503);
                 break;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
