@@ -66,7 +66,9 @@ fn commitments(leaf: &Leaf, row: &EntryRow) -> Result<Option<Commitments>, Strin
     Ok(event
         .into_values()
         .next()
-        .and_then(|event| event.commitments))
+        .and_then(|event| event.commitments)
+        // A step that needs no reason, and had none, sealed nothing.
+        .filter(|commitments| !commitments.is_empty()))
 }
 
 /// Rows of the vault by position.

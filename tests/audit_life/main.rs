@@ -108,6 +108,8 @@ fn a_finding_lives_on_the_ledger() {
         .ok();
     home.run(&["finding", "confirm", &id]).ok();
     assert_eq!(state(), "confirmed");
+    // Without a reason there is nothing sealed, and nothing of it is missing.
+    home.run(&["verify"]).ok();
     let correct = "correct|birth|birth/village/B2|mother_born_on=1994-03-01|--reason|a slip";
     home.run(&correct.split('|').collect::<Vec<_>>()).ok();
     assert_eq!(audit(&home), "0 findings raised, 1 cleared, 0 stand");
