@@ -8,6 +8,7 @@ use super::{App, AppError};
 use crate::ledger::aggregate::office::OfficeEvent;
 use crate::model::entry::Entry;
 use crate::model::id::{OfficeCode, Position};
+use crate::model::office::OfficeFields;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::entries::LogFile;
 use crate::seal::served;
@@ -44,6 +45,18 @@ pub fn office_of_entry(entry: &Entry<'_>) -> Option<OfficeCode> {
     }
     let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
     Some(event.office().code)
+}
+
+/// What an office became by a stored entry of its stream.
+///
+/// # Errors
+/// When its bytes are none.
+pub(super) fn office_of(stored: &StoredEntry) -> Result<OfficeFields, AppError> {
+    let position = stored.position;
+    let event: OfficeEvent = Entry::parse(&stored.bytes)
+        .and_then(|entry| serde_json::from_str(entry.payload.get()))
+        .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+    Ok(event.office().clone())
 }
 
 /// Reads a stored entry.

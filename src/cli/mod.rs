@@ -36,6 +36,7 @@ mod returns;
 mod serve;
 mod show;
 mod sql;
+mod stopping;
 mod token;
 mod trust;
 mod verify;
