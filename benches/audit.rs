@@ -76,16 +76,15 @@ async fn main() -> Result<()> {
     std::fs::create_dir_all(folder)?;
     for records in &arguments.records {
         let own = folder.join(records.to_string());
-        std::fs::create_dir_all(&own)?;
         let rules = arguments.rules.as_deref().unwrap_or(Path::new(""));
-        std::fs::write(own.join(RULES), rules.display().to_string())?;
-        compare(folder, &own, *records)?;
+        compare(folder, &own, *records, rules)?;
     }
     Ok(())
 }
 
-fn compare(folder: &Path, own: &Path, records: u64) -> Result<()> {
+fn compare(folder: &Path, own: &Path, records: u64, rules_folder: &Path) -> Result<()> {
     std::fs::create_dir_all(own)?;
+    std::fs::write(own.join(RULES), rules_folder.display().to_string())?;
     std::fs::write(own.join("wanted"), records.to_string())?;
     let made = child("make", own)?;
     println!(

@@ -33,10 +33,10 @@ use uuid::Uuid;
 use super::AppError;
 use super::error::failed;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
+use super::log_files::office_of;
 use super::shelf::Shelf;
 use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
-use crate::ledger::aggregate::office::OfficeEvent;
 use crate::ledger::execute::Ledger;
 use crate::ledger::keys::{LedgerKeys, Secret};
 use crate::ledger::master::MasterKeys;
@@ -457,14 +457,10 @@ impl App {
     ) -> Result<Vec<(Position, OfficeFields)>, AppError> {
         let mut events = Vec::new();
         for stored in self.store.entries_of_type("office").await? {
-            let position = stored.position;
-            if position >= size {
+            if stored.position >= size {
                 break;
             }
-            let event: OfficeEvent = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-            events.push((position, event.office().clone()));
+            events.push((stored.position, office_of(&stored)?));
         }
         Ok(events)
     }

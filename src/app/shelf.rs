@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
+use super::log_files::office_of;
 use super::{App, AppError};
-use crate::ledger::aggregate::office::OfficeEvent;
-use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::office::OfficeDirectory;
 use crate::registers::Registers;
@@ -52,11 +51,7 @@ impl App {
         };
         let mut directory = known.as_ref().clone();
         for stored in &newer {
-            let position = stored.position;
-            let event: OfficeEvent = Entry::parse(&stored.bytes)
-                .and_then(|entry| serde_json::from_str(entry.payload.get()))
-                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-            directory.insert(event.office().clone());
+            directory.insert(office_of(stored)?);
         }
         let read = Known {
             next: last.position + 1,
@@ -78,7 +73,7 @@ impl App {
     pub async fn shared_registers(&self, size: u64) -> Result<SharedRegisters, AppError> {
         let behind = || AppError::Integrity("the registers do not catch up".to_owned());
         let shared = self.shelf.registers.clone();
-        let known = shared.clone().read_owned().await;
+        let mut known = shared.clone().read_owned().await;
         let is_caught_up = |known: &Option<Registers>| {
             known
                 .as_ref()
@@ -86,20 +81,19 @@ impl App {
         };
         if !is_caught_up(&known) {
             drop(known);
-            let mut known = shared.clone().write_owned().await;
-            if !is_caught_up(&known) {
+            let mut own = shared.write_owned().await;
+            if !is_caught_up(&own) {
                 // What is being caught up and fails half-way is opened anew.
-                let mut registers = if let Some(registers) = known.take() {
+                let mut registers = if let Some(registers) = own.take() {
                     registers
                 } else {
                     let folder = self.folder.join("registers");
                     Registers::open(folder, self.ledger.id, self.store())?
                 };
                 registers.catch_up().await?;
-                *known = Some(registers);
+                *own = Some(registers);
             }
-            let known = known.downgrade();
-            return OwnedRwLockReadGuard::try_map(known, Option::as_ref).map_err(|_| behind());
+            known = own.downgrade();
         }
         OwnedRwLockReadGuard::try_map(known, Option::as_ref).map_err(|_| behind())
     }

@@ -7,13 +7,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::log::office_code;
+use super::log::{date, office_code};
 use super::new_file::NewFile;
 use super::output::Output;
 use super::registers::csv_bytes;
 use crate::app::findings::{FindingFilter, FindingLine, FindingStep};
 use crate::app::{App, AppError};
-use crate::model::time::parse_date;
 use crate::report::workbook;
 
 /// Columns of a list.
@@ -264,9 +263,7 @@ pub async fn step(app: App, command: FindingCommand, output: &Output) -> Result<
         FindingCommand::Confirm { id, reason } => (id, FindingStep::Confirm(reason)),
         FindingCommand::Dismiss { id, reason } => (id, FindingStep::Dismiss(reason)),
         FindingCommand::Waive { id, until, reason } => {
-            let until = parse_date(&until)
-                .ok_or_else(|| AppError::Usage(format!("{until} is no date; write 2014-06-30")))?;
-            (id, FindingStep::Waive(until, reason))
+            (id, FindingStep::Waive(date(&until)?, reason))
         }
     };
     let taken = app.take_step(id, step).await;

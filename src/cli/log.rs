@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use chrono::NaiveDate;
+
 use super::args::Log;
 use super::output::Output;
 use crate::app::late::AfterClose;
@@ -11,6 +13,7 @@ use crate::ledger::aggregate::office::office_of_entry;
 use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeDirectory;
+use crate::model::time::parse_date;
 use crate::store::StoredEntry;
 
 /// Entries that are read at once.
@@ -79,6 +82,11 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
     }
     app.close().await;
     Ok(())
+}
+
+/// Reads a date from an argument.
+pub fn date(text: &str) -> Result<NaiveDate, AppError> {
+    parse_date(text).ok_or_else(|| AppError::Usage(format!("{text} is no date; write 2014-06-30")))
 }
 
 /// Reads an office's code from an argument.

@@ -37,6 +37,7 @@ mod returns;
 mod serve;
 mod show;
 mod sql;
+mod stopping;
 mod subscription;
 mod token;
 mod trust;

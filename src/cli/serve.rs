@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::delivering::Delivering;
 use super::output::Output;
+use super::stopping::stopped;
 use crate::app::error::failed;
 use crate::app::{App, AppError};
 use crate::http::server::{self, Limits, MostStreams, ServeOptions, TlsFiles};
@@ -116,23 +117,4 @@ pub async fn run(app: App, args: &Serve, output: &Output) -> Result<(), AppError
         }
     };
     server::serve(app, options, ready, stop).await
-}
-
-/// Ends with SIGINT, or SIGTERM where there is one.
-fn stopped() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
-    #[cfg(unix)]
-    let mut term = {
-        use tokio::signal::unix::{SignalKind, signal};
-        signal(SignalKind::terminate())?
-    };
-    Ok(async move {
-        #[cfg(unix)]
-        let terminated = term.recv();
-        #[cfg(not(unix))]
-        let terminated = std::future::pending::<Option<()>>();
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated => {}
-        }
-    })
 }

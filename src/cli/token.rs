@@ -3,11 +3,11 @@
 use clap::{Subcommand, ValueEnum};
 use uuid::Uuid;
 
-use super::log::office_code;
+use super::log::{date, office_code};
 use super::output::Output;
 use crate::app::tokens::{NewToken, TokenState};
 use crate::app::{App, AppError};
-use crate::model::time::{Timestamp, parse_date};
+use crate::model::time::Timestamp;
 use crate::store::access::{Token, TokenRole};
 
 /// What can be done with tokens.
@@ -78,9 +78,7 @@ pub async fn run(app: App, command: &TokenCommand, output: &Output) -> Result<()
             let new = NewToken {
                 role: role.role(),
                 office: office_code(office)?,
-                expires: parse_date(expires).ok_or_else(|| {
-                    AppError::Usage(format!("{expires} is no date; write 2014-06-30"))
-                })?,
+                expires: date(expires)?,
                 name: name.clone(),
             };
             create(&app, &new, output).await

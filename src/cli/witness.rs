@@ -9,6 +9,7 @@ use rand_core::OsRng;
 
 use super::args::Witness as What;
 use super::output::Output;
+use super::stopping::stopped;
 use crate::app::AppError;
 use crate::app::error::failed;
 use crate::http::witness::serve;
@@ -43,7 +44,8 @@ pub async fn run(what: &What, output: &Output) -> Result<(), AppError> {
                     output.data(&format!("{url}\n{public}"));
                 }
             };
-            let served = serve(witness, *listen, ready, stopped()).await;
+            let stop = stopped().map_err(failed("listen to", Path::new("signals")))?;
+            let served = serve(witness, *listen, ready, stop).await;
             served.map_err(|source| AppError::File {
                 doing: "listen at",
                 path: listen.to_string(),
@@ -51,23 +53,6 @@ pub async fn run(what: &What, output: &Output) -> Result<(), AppError> {
             })
         }
     }
-}
-
-/// Done when the process is asked to end.
-async fn stopped() {
-    let interrupted = tokio::signal::ctrl_c();
-    #[cfg(unix)]
-    if let Ok(mut terminated) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = interrupted => {}
-            _ = terminated.recv() => {}
-        }
-        return;
-    }
-    // Without signals it ends when it is killed.
-    let _ = interrupted.await;
 }
 
 fn init(state: &Path, name: &str, output: &Output) -> Result<(), AppError> {

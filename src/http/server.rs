@@ -99,8 +99,8 @@ const WATCH: Duration = Duration::from_secs(5);
 /// Everything that the server answers to.
 pub fn router(service: Service) -> Router {
     let mut router = Router::new();
-    for route in api::routes() {
-        router = router.route(route.operation.path, route.handler);
+    for (operation, handler) in api::routes() {
+        router = router.route(operation.path, handler);
     }
     router
         .fallback(api::no_route)

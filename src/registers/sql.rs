@@ -37,6 +37,7 @@ use std::sync::atomic::AtomicU64;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, SchemaRef};
 use datafusion::catalog::TableProvider;
+use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -241,15 +242,18 @@ impl Session {
     /// # Errors
     /// When it is none, or none that can be answered; see [`SqlError`].
     pub async fn query(&self, text: &str) -> Result<Answer> {
-        let statement = one_statement(text)?;
-        if !reads(&statement) {
-            return Err(SqlError::NotReading(verb(&statement)));
-        }
-        let plan = self.context.state().statement_to_plan(statement).await?;
-        only_reads(&plan)?;
-        let frame = self.context.execute_logical_plan(plan).await?;
-        let rows = frame.execute_stream().await?;
+        let rows = self.rows(reading(text)?, Joins::Sorted).await?;
         Ok(Answer { rows })
+    }
+
+    /// The rows that a statement asks for.
+    async fn rows(&self, statement: Statement, joins: Joins) -> Result<SendableRecordBatchStream> {
+        let mut state = self.context.state();
+        let options = state.config_mut().options_mut();
+        options.optimizer.prefer_hash_join = joins == Joins::InMemory;
+        let plan = state.statement_to_plan(statement).await?;
+        only_reads(&plan)?;
+        Ok(DataFrame::new(state, plan).execute_stream().await?)
     }
 }
 
@@ -284,6 +288,25 @@ fn word(data: &DataType) -> &'static str {
         DataType::Date32 => "date",
         DataType::Timestamp(..) => "timestamp",
         _ => "text",
+    }
+}
+
+/// How tables are joined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    /// One side in memory.
+    InMemory,
+    /// Both sides sorted, which can go to temporary files.
+    Sorted,
+}
+
+/// The statement of a text, which must read and do nothing else.
+fn reading(text: &str) -> Result<Statement> {
+    let statement = one_statement(text)?;
+    if reads(&statement) {
+        Ok(statement)
+    } else {
+        Err(SqlError::NotReading(verb(&statement)))
     }
 }
 

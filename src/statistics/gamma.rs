@@ -17,6 +17,8 @@ use super::real;
 /// More steps than any count below 10^9 needs (they grow with the square root).
 const MOST_STEPS: u32 = 10_000_000;
 
+/// Down to here a tail keeps its digits.
+const LEAST_TAIL: f64 = 1e-300;
 /// From an error of 4.5e-4, each squares it: 2e-7, 4e-14, and one for safety.
 const NEWTON_STEPS: u32 = 3;
 
@@ -103,7 +105,8 @@ pub fn normal_lower(z: f64) -> f64 {
 ///
 /// Newton's method on the logarithm of the tail, which is concave and nearly a parabola, from
 /// Hastings' approximation (Abramowitz and Stegun 26.2.23), which is right to 4.5e-4: three steps
-/// reach the last digits, however small the tail.
+/// reach the last digits. Where the tail itself has lost digits, the point is halved in on instead:
+/// a tail that comes out as 0 has no logarithm.
 #[must_use]
 pub fn normal_quantile(tail: f64) -> f64 {
     if !(0.0..=1.0).contains(&tail) {
@@ -114,6 +117,10 @@ pub fn normal_quantile(tail: f64) -> f64 {
     }
     if tail <= 0.0 {
         return f64::INFINITY;
+    }
+    if tail < LEAST_TAIL {
+        // Beyond 39 the tail is smaller than any double.
+        return super::turning_point(0.0, 39.0, |z| normal_upper(z) < tail);
     }
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 0.010_328_f64.mul_add(t, 0.802_853).mul_add(t, 2.515_517);

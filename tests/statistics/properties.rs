@@ -280,3 +280,14 @@ fn two_sided_by_listing(table: Table) -> f64 {
     let sum: f64 = masses.filter(|mass| *mass <= observed).sum();
     sum.min(1.0)
 }
+
+#[test]
+fn a_tail_that_has_lost_its_digits_still_has_a_quantile() {
+    let tails = [1e-299, 1e-300, 1e-305, f64::MIN_POSITIVE, 5e-324];
+    let quantiles = tails.map(normal_quantile);
+    assert!(
+        quantiles.iter().all(|z| (36.9..39.0).contains(z)),
+        "{quantiles:?}"
+    );
+    assert!(quantiles.is_sorted(), "{quantiles:?}");
+}

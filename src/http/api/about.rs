@@ -114,7 +114,7 @@ const ME: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (LIVE, get(live)),
         (READY, get(ready)),
         (METRICS, get(figures)),
@@ -123,9 +123,6 @@ pub fn routes() -> Vec<Route> {
         (PROBLEM, get(told)),
         (ME, get(who)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 async fn live() -> Response {

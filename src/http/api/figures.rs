@@ -106,10 +106,7 @@ const REPORT: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [(INDICATORS, get(indicators)), (REPORT, get(report))]
-        .into_iter()
-        .map(|(operation, handler)| Route { operation, handler })
-        .collect()
+    vec![(INDICATORS, get(indicators)), (REPORT, get(report))]
 }
 
 /// What is asked about.

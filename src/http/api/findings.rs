@@ -134,7 +134,7 @@ const AUDIT: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (LIST, get(list)),
         (ONE, get(one)),
         (ASK, post(ask)),
@@ -144,9 +144,6 @@ pub fn routes() -> Vec<Route> {
         (WAIVE, post(waive)),
         (AUDIT, post(audit)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 async fn list(who: Allowed<Reading>, mut query: Query) -> Result<Response, Problem> {

@@ -70,10 +70,7 @@ const IMPORT: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    vec![Route {
-        operation: IMPORT,
-        handler: post(import),
-    }]
+    vec![(IMPORT, post(import))]
 }
 
 /// Whether it is the name of a file, in no folder and not hidden.

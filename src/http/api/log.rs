@@ -184,7 +184,7 @@ const EVIDENCE: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (CHECKPOINT, get(checkpoint)),
         (HASH_TILE, get(hash_tile)),
         (BUNDLE, get(entry_bundle)),
@@ -193,9 +193,6 @@ pub fn routes() -> Vec<Route> {
         (PROOF, get(proof)),
         (EVIDENCE, post(evidence)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 async fn checkpoint(State(service): State<Service>) -> Result<Response, Problem> {

@@ -47,13 +47,8 @@ use crate::model::schema::RecordKind;
 /// Most changes of a batch: at a kilobyte or two each, a commit of one or two MiB.
 pub const MOST_CHANGES: usize = 500;
 
-/// An operation and what does it.
-pub struct Route {
-    /// Its description.
-    pub operation: Operation,
-    /// What does it.
-    pub handler: MethodRouter<Service>,
-}
+/// The description of an operation, and what does it.
+pub type Route = (Operation, MethodRouter<Service>);
 
 /// Every operation.
 #[must_use]
@@ -79,7 +74,10 @@ pub fn routes() -> Vec<Route> {
 /// Every description.
 #[must_use]
 pub fn operations() -> Vec<Operation> {
-    routes().into_iter().map(|route| route.operation).collect()
+    routes()
+        .into_iter()
+        .map(|(operation, _)| operation)
+        .collect()
 }
 
 const KIND: Parameter = Parameter {

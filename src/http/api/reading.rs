@@ -87,14 +87,11 @@ const UNSEAL: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (READ, get(read)),
         (TIMELINE, get(timeline)),
         (UNSEAL, post(unseal)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 /// The record of a path, as it is now, if it is theirs.

@@ -139,16 +139,13 @@ const RECORD_OFFICE: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (RECORD, post(record)),
         (CORRECT, patch(correct)),
         (VOID, post(void)),
         (BATCH, post(batch)),
         (RECORD_OFFICE, post(record_office)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 /// The key of a request, for this token alone: two clients may choose the same.

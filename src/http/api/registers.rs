@@ -54,10 +54,7 @@ const OFFICES: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [(REGISTER, get(register)), (OFFICES, get(offices))]
-        .into_iter()
-        .map(|(operation, handler)| Route { operation, handler })
-        .collect()
+    vec![(REGISTER, get(register)), (OFFICES, get(offices))]
 }
 
 async fn register(

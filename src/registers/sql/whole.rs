@@ -14,40 +14,28 @@ use std::sync::atomic::Ordering;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use datafusion::dataframe::DataFrame;
 use datafusion::datasource::MemTable;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{Query, Statement as SqlStatement};
 use futures_util::TryStreamExt;
 
-use super::{Result, Session, SqlError, one_statement, only_reads, reads, verb};
-
-/// How tables are joined.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Joins {
-    /// One side in memory.
-    InMemory,
-    /// Both sides sorted.
-    Sorted,
-}
+use super::{Joins, Result, Session, SqlError, one_statement, reading};
 
 /// The query of a statement, where it is one.
 fn query_of(statement: &mut Statement) -> Option<&mut Query> {
-    match statement {
-        Statement::Statement(statement) => match &mut **statement {
-            SqlStatement::Query(query) => Some(query),
-            _ => None,
-        },
+    let Statement::Statement(statement) = statement else {
+        return None;
+    };
+    match &mut **statement {
+        SqlStatement::Query(query) => Some(query),
         _ => None,
     }
 }
 
-/// All rows of a table.
-fn all_of(table: &str) -> Result<(Statement, Query)> {
+/// The query for all rows of a table.
+fn all_of(table: &str) -> Result<Query> {
     let mut statement = one_statement(&format!("SELECT * FROM {table}"))?;
-    let query = query_of(&mut statement).map(|query| query.clone());
-    let query = query.ok_or(SqlError::Empty)?;
-    Ok((statement, query))
+    query_of(&mut statement).cloned().ok_or(SqlError::Empty)
 }
 
 impl Session {
@@ -64,14 +52,11 @@ impl Session {
     }
 
     async fn attempt(&self, text: &str, once: &[String], joins: Joins) -> Result<Vec<RecordBatch>> {
-        let mut statement = one_statement(text)?;
-        if !reads(&statement) {
-            return Err(SqlError::NotReading(verb(&statement)));
-        }
+        let mut statement = reading(text)?;
         let mut made = Vec::new();
         let answered = async {
             self.make(&mut statement, once, joins, &mut made).await?;
-            self.rows(statement, joins).await
+            self.all_rows(statement, joins).await
         };
         let answered = answered.await;
         for table in made {
@@ -92,37 +77,32 @@ impl Session {
         joins: Joins,
         made: &mut Vec<String>,
     ) -> Result<()> {
-        let with = query_of(statement).and_then(|query| query.with.as_mut());
-        let mut with = with.filter(|with| !with.recursive);
-        let tables = with.as_ref().map_or(0, |with| with.cte_tables.len());
         let mut missing: Vec<&String> = once.iter().collect();
-        for at in 0..tables {
-            let Some(table) = with.as_mut().and_then(|with| with.cte_tables.get(at)) else {
-                continue;
-            };
-            let name = table.alias.name.value.clone();
-            if !once.contains(&name) {
-                continue;
-            }
-            missing.retain(|other| **other != name);
-            // What stands before it may be asked by it.
-            let (mut asked, _) = all_of(&name)?;
-            if let Some(query) = query_of(&mut asked) {
-                query.with = with.as_ref().map(|with| {
-                    let mut with = (**with).clone();
-                    with.cte_tables.truncate(at + 1);
-                    with
-                });
-            }
-            let (schema, batches) = self.rows(asked, joins).await?;
-            let number = self.made.fetch_add(1, Ordering::Relaxed);
-            let own = format!("once_{number}");
-            let rows = MemTable::try_new(schema, vec![batches])?;
-            self.context.register_table(own.as_str(), Arc::new(rows))?;
-            let (_, instead) = all_of(&own)?;
-            made.push(own);
-            if let Some(table) = with.as_mut().and_then(|with| with.cte_tables.get_mut(at)) {
-                *table.query = instead;
+        let with = query_of(statement).and_then(|query| query.with.as_mut());
+        if let Some(with) = with.filter(|with| !with.recursive) {
+            // What stands before a table may be asked by it.
+            let mut before = with.clone();
+            before.cte_tables.clear();
+            for table in &mut with.cte_tables {
+                let name = table.alias.name.value.clone();
+                before.cte_tables.push(table.clone());
+                if !once.contains(&name) {
+                    continue;
+                }
+                missing.retain(|other| **other != name);
+                let mut asked = all_of(&name)?;
+                asked.with = Some(before.clone());
+                let asked = SqlStatement::Query(Box::new(asked));
+                let asked = Statement::Statement(Box::new(asked));
+                let (schema, batches) = self.all_rows(asked, joins).await?;
+                let number = self.made.fetch_add(1, Ordering::Relaxed);
+                let own = format!("once_{number}");
+                let rows = MemTable::try_new(schema, vec![batches])?;
+                self.context.register_table(own.as_str(), Arc::new(rows))?;
+                *table.query = all_of(&own)?;
+                made.push(own);
+                before.cte_tables.pop();
+                before.cte_tables.push(table.clone());
             }
         }
         match missing.first() {
@@ -133,17 +113,12 @@ impl Session {
         }
     }
 
-    async fn rows(
+    async fn all_rows(
         &self,
         statement: Statement,
         joins: Joins,
     ) -> Result<(SchemaRef, Vec<RecordBatch>)> {
-        let mut state = self.context.state();
-        let options = state.config_mut().options_mut();
-        options.optimizer.prefer_hash_join = joins == Joins::InMemory;
-        let plan = state.statement_to_plan(statement).await?;
-        only_reads(&plan)?;
-        let rows = DataFrame::new(state, plan).execute_stream().await?;
+        let rows = self.rows(statement, joins).await?;
         Ok((rows.schema(), rows.try_collect().await?))
     }
 }
