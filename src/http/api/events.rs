@@ -72,10 +72,7 @@ const EVENTS: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    vec![Route {
-        operation: EVENTS,
-        handler: get(events),
-    }]
+    vec![(EVENTS, get(events))]
 }
 
 /// Whether a stream is asked for, and not a page.

@@ -209,7 +209,7 @@ const RESUME: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (LIST, get(list)),
         (ONE, get(one)),
         (PUT, axum::routing::put(subscribe)),
@@ -222,9 +222,6 @@ pub fn routes() -> Vec<Route> {
         (PAUSE, post(pause)),
         (RESUME, post(resume)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 fn is_theirs(who: &Authority, subscription: &Subscription) -> bool {

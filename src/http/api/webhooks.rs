@@ -89,16 +89,13 @@ const REPLACE: Operation = Operation {
 
 /// Its operations.
 pub fn routes() -> Vec<Route> {
-    [
+    vec![
         (SHOW, get(show)),
         (SET, put(set)),
         (REMOVE, delete(remove)),
         (TEST, post(test)),
         (REPLACE, post(replace)),
     ]
-    .into_iter()
-    .map(|(operation, handler)| Route { operation, handler })
-    .collect()
 }
 
 /// The endpoint and its public keys.
