@@ -25,7 +25,7 @@ use crate::audit::run::{Examination, Moment, Run};
 use crate::ledger::aggregate::finding::{
     Finding as FindingAggregate, FindingCommand, FindingStage, Step,
 };
-use crate::ledger::request::{Command, For, Request};
+use crate::ledger::request::{Command, For, Request, StreamCommand};
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::model::slot::Slot;
@@ -278,9 +278,8 @@ impl App {
                 && Step::Clear.is_allowed_in(case.state.stage)
             {
                 settled.cleared += 1;
-                requests.push(finding_request(case.id, None, move |_| {
-                    FindingCommand::Clear { position }
-                }));
+                let clear = move |_| FindingCommand::Clear { position };
+                requests.push(Command::Stream(finding_command(case.id, None, clear)).into());
             }
         }
         let context = self.context(None);
@@ -301,7 +300,7 @@ impl App {
         let records = named_records(ids);
         let (finding, digest) = (finding.clone(), audited.run.rules_digest.clone());
         let position = audited.size.saturating_sub(1);
-        finding_request(id, None, move |_| FindingCommand::Raise {
+        let raise = finding_command(id, None, move |_| FindingCommand::Raise {
             office: finding.office,
             period: finding.period,
             position,
@@ -312,7 +311,8 @@ impl App {
             rule_version: finding.rule_version,
             rules_digest: digest.clone(),
             verdict: finding.verdict,
-        })
+        });
+        Command::Stream(raise).into()
     }
 
     /// The numbers that offices gave records, by record: what an auditor looks them up by. That
@@ -344,15 +344,14 @@ impl App {
 }
 
 /// A command of a finding.
-pub(super) fn finding_request(
+pub(super) fn finding_command(
     id: Uuid,
     sealed: Option<(Slot, String)>,
     build: impl Fn(crate::ledger::commitment::Commitments) -> FindingCommand + Send + Sync + 'static,
-) -> Request {
-    let command = For::<FindingAggregate> {
+) -> Box<dyn StreamCommand> {
+    Box::new(For::<FindingAggregate> {
         stream: id,
         sealed,
         build: Box::new(build),
-    };
-    Command::Stream(Box::new(command)).into()
+    })
 }

@@ -10,15 +10,16 @@ use std::collections::HashMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::audit::{Audited, finding_request};
+use super::audit::{Audited, finding_command};
 use super::error::failed;
 use super::records::sealed_text;
 use super::{App, AppError};
 use crate::ledger::aggregate::finding::{FindingCommand, FindingStage};
-use crate::ledger::request::Receipt;
+use crate::ledger::request::{Answer, Command, Request, Stated};
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::slot::Slot;
@@ -234,12 +235,20 @@ impl App {
         Ok(())
     }
 
-    /// Does something with a finding, and seals.
+    /// Does something with a finding, and seals. Asked again with the same idempotency key, it is
+    /// answered with the first receipt.
     ///
     /// # Errors
-    /// When the step is out of turn, a reason is missing, or the store fails.
-    pub async fn take_step(&self, id: Uuid, step: FindingStep) -> Result<Receipt, AppError> {
+    /// When the step is out of turn, a reason is missing, the key was used for something else, or the
+    /// store fails.
+    pub async fn take_step(
+        &self,
+        id: Uuid,
+        step: FindingStep,
+        idempotency_key: Option<String>,
+    ) -> Result<Answer, AppError> {
         let actor = self.actor.clone();
+        let said = Zeroizing::new(format!("{step:?}"));
         let reason = match &step {
             FindingStep::Ask | FindingStep::Confirm(None) => None,
             FindingStep::Answer(text)
@@ -247,7 +256,7 @@ impl App {
             | FindingStep::Dismiss(text)
             | FindingStep::Waive(_, text) => Some((Slot::REASON, sealed_text("reason", text)?)),
         };
-        let request = finding_request(id, reason, move |commitments| {
+        let command = finding_command(id, reason, move |commitments| {
             let actor = actor.clone();
             match &step {
                 FindingStep::Ask => FindingCommand::Ask { actor },
@@ -261,12 +270,18 @@ impl App {
                 },
             }
         });
-        let answer = self
-            .ledger
-            .execute_one(&self.context(None), request)
-            .await??;
+        let stated = Stated {
+            command,
+            said: Sha256::digest(said.as_bytes()).into(),
+        };
+        let request = Request {
+            command: Command::Stream(Box::new(stated)),
+            idempotency_key,
+        };
+        let context = self.context(None);
+        let answer = self.ledger.execute_one(&context, request).await??;
         self.seal().await?;
-        Ok(answer.receipt().clone())
+        Ok(answer)
     }
 }
 

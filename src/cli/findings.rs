@@ -266,9 +266,8 @@ pub async fn step(app: App, command: FindingCommand, output: &Output) -> Result<
             (id, FindingStep::Waive(date(&until)?, reason))
         }
     };
-    let taken = app.take_step(id, step).await;
+    let taken = app.take_step(id, step, None).await;
     app.close().await;
-    let receipt = taken?;
-    output.data(&receipt.position.to_string());
+    output.data(&taken?.receipt().position.to_string());
     Ok(())
 }

@@ -4,11 +4,12 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::delivering::permitted;
 use super::log::office_code;
 use super::output::Output;
 use super::webhook::{self, WebhookCommand};
 use crate::app::subscriptions::{Followed, NewSubscription};
-use crate::app::{App, AppError};
+use crate::app::{App, AppError, webhooks};
 use crate::http::api::subscriptions::shown;
 use crate::store::subscriptions::{Filter, Settings, SubscriptionState};
 
@@ -20,7 +21,7 @@ const MOST_PARKED: u32 = 1000;
 pub enum SubscriptionCommand {
     /// Make a subscription, or change how it deals with its consumers.
     #[command(
-        after_help = "Examples:\n  vitaledger subscription create registry --office 990101000000 --kind birth --from 0\n  vitaledger subscription create archive\n\nIt belongs to the office, whose tokens use it; without one, it is of the whole ledger, and for\nwebhooks and this command alone."
+        after_help = "Examples:\n  vitaledger subscription create registry --office 990101000000 --kind birth --from 0\n  vitaledger subscription create archive\n  vitaledger subscription create county --webhook https://county.example/events\n\nIt belongs to the office, whose tokens use it; without one, it is of the whole ledger, and for\nwebhooks and this command alone."
     )]
     Create(Create),
     /// List subscriptions.
@@ -110,6 +111,12 @@ pub struct Create {
     /// Events that are taken in at a time.
     #[arg(long, value_name = "N", default_value_t = Settings::default().window)]
     window: u32,
+    /// Deliver to this endpoint, by the schedule of webhooks, instead of waiting for consumers.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["max_attempts", "lease", "backoff", "backoff_cap"])]
+    webhook: Option<String>,
+    /// Also permit a private address, and one without TLS; the server must do so, too.
+    #[arg(long, requires = "webhook")]
+    allow_private_webhooks: bool,
 }
 
 /// Does it.
@@ -184,25 +191,38 @@ async fn create(app: &App, new: &Create, output: &Output) -> Result<(), AppError
     let filter = filter
         .with_kinds(&new.kinds)
         .map_err(|error| AppError::Usage(error.to_string()))?;
-    let there = app.subscriptions().subscription(&new.name).await?;
+    let (settings, endpoint) = delivered(app, new).await?;
     let subscription = NewSubscription {
         name: new.name.clone(),
         office,
         token: None,
         filter,
         from: new.from,
-        settings: Settings {
-            max_attempts: new.max_attempts,
-            backoff_base_ms: new.backoff,
-            backoff_cap_ms: new.backoff_cap,
-            window: new.window,
-            lease_ms: new.lease,
-        },
-        endpoint: there.and_then(|there| there.endpoint),
+        settings,
+        endpoint,
     };
     let (made, _) = app.subscribe(subscription).await?;
     table(&[app.followed(&made.name).await?], output);
     Ok(())
+}
+
+/// How it deals with its consumers, and the endpoint that it is delivered to; the one that it has
+/// stays unless another one is named.
+async fn delivered(app: &App, new: &Create) -> Result<(Settings, Option<String>), AppError> {
+    if let Some(url) = &new.webhook {
+        let permitted = permitted(new.allow_private_webhooks);
+        let endpoint = app.endpoint(&new.name, url, permitted).await?;
+        return Ok((webhooks::settings(new.window), Some(endpoint)));
+    }
+    let settings = Settings {
+        max_attempts: new.max_attempts,
+        backoff_base_ms: new.backoff,
+        backoff_cap_ms: new.backoff_cap,
+        window: new.window,
+        lease_ms: new.lease,
+    };
+    let there = app.subscriptions().subscription(&new.name).await?;
+    Ok((settings, there.and_then(|there| there.endpoint)))
 }
 
 async fn set(

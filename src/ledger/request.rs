@@ -127,6 +127,7 @@ impl Command {
             Self::Stream(command) => {
                 hash.update(b"stream");
                 hash.update(command.stream().as_bytes());
+                hash.update(command.said());
             }
         }
         hash.finalize().into()
@@ -294,6 +295,11 @@ pub trait StreamCommand: Send + Sync {
     fn office(&self) -> Option<String> {
         None
     }
+    /// What the caller said, by which a repeated idempotency key is told from a misused one; nothing
+    /// for what is never asked with such a key.
+    fn said(&self) -> &[u8] {
+        &[]
+    }
     /// Folds the history, decides, and writes the events.
     async fn decide(
         &self,
@@ -358,6 +364,41 @@ where
             event_id = Uuid::now_v7();
         }
         Ok(unplaced)
+    }
+}
+
+/// A command that may be asked with an idempotency key.
+pub struct Stated {
+    /// The command.
+    pub command: Box<dyn StreamCommand>,
+    /// The digest of what the caller said.
+    pub said: [u8; 32],
+}
+
+#[async_trait]
+impl StreamCommand for Stated {
+    fn stream(&self) -> Uuid {
+        self.command.stream()
+    }
+
+    fn sealed(&self) -> Option<(Slot, &str)> {
+        self.command.sealed()
+    }
+
+    fn office(&self) -> Option<String> {
+        self.command.office()
+    }
+
+    fn said(&self) -> &[u8] {
+        &self.said
+    }
+
+    async fn decide(
+        &self,
+        history: &[StoredEntry],
+        writing: &Writing<'_>,
+    ) -> Result<Vec<Unplaced>, Refusal> {
+        self.command.decide(history, writing).await
     }
 }
 

@@ -10,9 +10,18 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+use crate::running::tls;
 
 /// How long something is waited for that the server does on its own.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -47,6 +56,7 @@ struct Kept {
 
 /// An endpoint.
 pub struct Endpoint {
+    scheme: &'static str,
     address: SocketAddr,
     kept: Arc<Mutex<Kept>>,
     task: JoinHandle<()>,
@@ -75,14 +85,64 @@ async fn receive(
     answer
 }
 
+/// A listener that speaks TLS with the certificate of the tests.
+struct TlsListener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl TlsListener {
+    async fn bind() -> Self {
+        let certificates = CertificateDer::pem_file_iter(tls().join("server.pem")).unwrap();
+        let certificates = certificates.map(Result::unwrap).collect();
+        let key = PrivateKeyDer::from_pem_file(tls().join("server.key")).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let config = config.with_safe_default_protocol_versions().unwrap();
+        let config = config.with_no_client_auth();
+        let config = config.with_single_cert(certificates, key).unwrap();
+        Self {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        }
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, peer) = self.listener.accept().await.unwrap();
+            // Whoever does not trust the certificate goes away again.
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+}
+
 impl Endpoint {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), "http")
+    }
+
+    /// One that speaks TLS, with a certificate of the tests' authority.
+    pub async fn start_with_tls() -> Self {
+        Self::on(TlsListener::bind().await, "https")
+    }
+
+    fn on(listener: impl Listener<Addr = SocketAddr>, scheme: &'static str) -> Self {
         let address = listener.local_addr().unwrap();
         let kept = Arc::<Mutex<Kept>>::default();
         let router = Router::new().fallback(receive).with_state(kept.clone());
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self {
+            scheme,
             address,
             kept,
             task,
@@ -90,7 +150,7 @@ impl Endpoint {
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        format!("{}://{}/hook", self.scheme, self.address)
     }
 
     pub fn port(&self) -> u16 {

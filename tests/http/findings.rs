@@ -1,10 +1,13 @@
 //! Audits, findings and their life.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use vitaledger::store::access::TokenRole;
 
 use crate::on_both;
-use crate::running::{COUNTY, Client, NEIGHBOUR, Running, TOWNSHIP, VILLAGE, birth};
+use crate::running::{
+    COUNTY, Client, NEIGHBOUR, Running, TOWNSHIP, VILLAGE, birth, send, with_json,
+};
 
 on_both! {
     an_audit_puts_its_findings_on_the_ledger
@@ -81,7 +84,22 @@ async fn a_finding_is_asked_answered_and_dismissed(mut running: Running) {
     theirs.problem(404, "not-found");
     let step =
         async |name: &str, body: Value| supervisor.post(&format!("{path}/{name}"), &body).await;
-    step("ask", json!({})).await.expect(201);
+    // Asked again with the same key, it was asked once.
+    let keyed = async |name: &str| {
+        let request = supervisor.request(Method::POST, &format!("{path}/{name}"));
+        send(with_json(
+            request.header("idempotency-key", "k1"),
+            &json!({}),
+        ))
+        .await
+    };
+    let asked = keyed("ask").await.expect(201);
+    let again = keyed("ask").await.expect(200);
+    assert_eq!(
+        (&again["answer"], &again["position"]),
+        (&json!("replayed"), &asked["position"])
+    );
+    keyed("confirm").await.problem(422, "key-reused");
     let registrar = running.registrar().await;
     let asked = registrar.post(&format!("{path}/ask"), &json!({})).await;
     asked.problem(403, "not-permitted");

@@ -17,7 +17,11 @@ mod database;
 #[path = "../support/foreign.rs"]
 mod foreign;
 
+#[cfg(feature = "nats")]
+mod actors;
 mod authority;
+#[cfg(feature = "nats")]
+mod chaos;
 mod contracts;
 mod described;
 mod endpoint;

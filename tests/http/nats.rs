@@ -24,13 +24,13 @@ on_both! {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server of NATS with its streams in a folder.
-struct Nats {
+pub struct Nats {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Nats {
-    fn start(folder: &Path, port: u16) -> Self {
+    pub fn start(folder: &Path, port: u16) -> Self {
         let child = Command::new(installed("nats").join("nats-server"))
             .args(["--addr", "127.0.0.1", "--port", &port.to_string()])
             .args(["--jetstream", "--store_dir"])
@@ -43,12 +43,12 @@ impl Nats {
     }
 
     /// Kills it, as a machine that fails does.
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
@@ -65,7 +65,7 @@ impl Nats {
     }
 
     /// Everything that the stream has; it has `count` messages.
-    fn read(&self, subject: &str, count: u64) -> Vec<Value> {
+    pub fn read(&self, subject: &str, count: u64) -> Vec<Value> {
         let mut command = python("events");
         command.arg(script("read_stream.py")).args([
             &self.url(),
@@ -87,7 +87,7 @@ impl Drop for Nats {
 }
 
 /// A port that nobody listens to.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -118,7 +118,7 @@ async fn all_streamed(running: &Running) -> u64 {
 }
 
 /// Every position once, in order, at its own sequence.
-fn assert_whole(messages: &[Value]) {
+pub fn assert_whole(messages: &[Value]) {
     let mut ids = BTreeSet::new();
     for (position, message) in messages.iter().enumerate() {
         assert_eq!(message["position"], position.to_string(), "{message}");

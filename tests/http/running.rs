@@ -149,6 +149,19 @@ pub fn options() -> ServeOptions {
     }
 }
 
+/// Registers an office; a county has no parent.
+pub async fn register(app: &App, code: &str, level: &str, parent: &str) {
+    let values = [
+        ("code", code),
+        ("level", level),
+        ("parent", parent),
+        ("name_zh", "某单位"),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let office = office_of(&values.into_iter().collect()).unwrap();
+    app.record_office(office).await.unwrap();
+}
+
 /// A ledger with offices.
 pub async fn make(folder: &Path, location: &Location) {
     let options = InitOptions {
@@ -164,15 +177,7 @@ pub async fn make(folder: &Path, location: &Location) {
         (FOREIGN_COUNTY, "county", ""),
         (FOREIGN, "village", FOREIGN_COUNTY),
     ] {
-        let values = [
-            ("code", code),
-            ("level", level),
-            ("parent", parent),
-            ("name_zh", "某单位"),
-        ];
-        let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let office = office_of(&values.into_iter().collect()).unwrap();
-        app.record_office(office).await.unwrap();
+        register(&app, code, level, parent).await;
     }
     app.close().await;
 }

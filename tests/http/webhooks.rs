@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
-use reqwest::Method;
+use reqwest::{Certificate, Method};
 use serde_json::{Value, json};
 use vitaledger::app::App;
 use vitaledger::app::subscriptions::{Followed, NewSubscription};
@@ -21,7 +21,7 @@ use vitaledger::subscription::webhook::signature::EndpointKey;
 
 use crate::endpoint::{Endpoint, Received};
 use crate::on_both;
-use crate::running::{FOREIGN, Running, VILLAGE, birth, options};
+use crate::running::{FOREIGN, Running, VILLAGE, birth, options, tls};
 
 on_both! {
     deliveries_are_signed_and_thin_and_keep_the_order_of_each_record
@@ -347,6 +347,41 @@ async fn an_endpoint_is_set_by_whoever_made_the_subscription() {
     client.send(Method::PUT, path, &asked).await.expect(201);
     let refused = client.send(Method::PUT, webhook, &url).await;
     refused.problem(422, "invalid-value");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_is_delivered_to_over_tls_if_its_certificate_is_trusted() {
+    let endpoint = Endpoint::start_with_tls().await;
+    let mut running = Running::on_sqlite().await;
+    let once = Settings {
+        max_attempts: 1,
+        ..settings(1000)
+    };
+    let app = running.open().await;
+    subscribe_with(&app, &endpoint.url(), once).await;
+    running.registrar().await.birth("B1").await;
+    when(&running, |followed| followed.progress.parked == 1).await;
+    let parked = app.subscriptions().parked(NAME, 10).await.unwrap();
+    assert!(parked[0].last_error.contains("certificate"), "{parked:?}");
+    running.stop().await;
+    // With the authority of its certificate, as `serve --webhook-ca` reads it.
+    let authority = std::fs::read(tls().join("ca.pem")).unwrap();
+    let webhooks = WebhookOptions {
+        permitted: Permitted::Private,
+        trusted: Certificate::from_pem_bundle(&authority).unwrap(),
+    };
+    let options = ServeOptions {
+        webhooks,
+        ..options()
+    };
+    running.start(options).await;
+    assert_eq!(app.replay_parked(NAME, None).await.unwrap(), 1);
+    let received = endpoint.wait_for(1).await;
+    let public = app.webhook(NAME).await.unwrap().1[0].public();
+    assert!(is_signed_by(&received[0], &public));
+    when(&running, |followed| followed.lag() == 0).await;
+    app.close().await;
     running.stop().await;
 }
 

@@ -1,13 +1,13 @@
 //! Findings and their life; audits.
 
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
-use super::{Answered, ID, OFFICE, Path, Route, receipt};
+use super::{Answered, ID, IDEMPOTENCY_KEY, OFFICE, Path, Route, answered, key_of, made};
 use crate::app::findings::{FindingFilter, FindingLine, FindingStep};
 use crate::audit::catalogue::Catalogue;
 use crate::http::authority::{Allowed, Answering, Authority, Judging, Permission, Reading};
@@ -65,8 +65,15 @@ const ONE: Operation = Operation {
 const STEP: Operation = Operation {
     method: "post",
     access: Access::Roles(Judging::ROLES),
-    parameters: &[ID],
-    answers: &[(201, Content::Json("Receipt"), "The step is on the ledger.")],
+    parameters: &[ID, IDEMPOTENCY_KEY],
+    answers: &[
+        (201, Content::Json("Receipt"), "The step is on the ledger."),
+        (
+            200,
+            Content::Json("Receipt"),
+            "It was there before; the first receipt.",
+        ),
+    ],
     problems: &[
         Kind::Malformed,
         Kind::NotFound,
@@ -74,6 +81,7 @@ const STEP: Operation = Operation {
         Kind::TooLarge,
         Kind::MediaType,
         Kind::InvalidValue,
+        Kind::KeyReused,
     ],
     ..LIST
 };
@@ -176,6 +184,7 @@ async fn one(who: Allowed<Reading>, path: Path) -> Result<Response, Problem> {
 async fn take(
     who: &Authority,
     path: &Path,
+    headers: &HeaderMap,
     body: Json,
     read: impl FnOnce(&mut Members) -> Result<FindingStep, Problem>,
 ) -> Result<Response, Problem> {
@@ -183,31 +192,56 @@ async fn take(
     let step = read(&mut members)?;
     members.finish()?;
     let id: Uuid = own(who, path).await?.id;
-    let taken = who.app.take_step(id, step).await?;
-    let body: Value = receipt(&taken, "recorded", None);
-    Ok((StatusCode::CREATED, Answered(body)).into_response())
+    let key = key_of(who, headers)?;
+    let answer = who.app.take_step(id, step, key).await?;
+    Ok((made(&answer), Answered(answered(&answer))).into_response())
 }
 
-async fn ask(who: Allowed<Judging>, path: Path, body: Json) -> Result<Response, Problem> {
-    take(&who, &path, body, |_| Ok(FindingStep::Ask)).await
+async fn ask(
+    who: Allowed<Judging>,
+    path: Path,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Problem> {
+    take(&who, &path, &headers, body, |_| Ok(FindingStep::Ask)).await
 }
 
-async fn answer(who: Allowed<Answering>, path: Path, body: Json) -> Result<Response, Problem> {
+async fn answer(
+    who: Allowed<Answering>,
+    path: Path,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Problem> {
     let read = |members: &mut Members| Ok(FindingStep::Answer(members.required_text("text")?));
-    take(&who, &path, body, read).await
+    take(&who, &path, &headers, body, read).await
 }
 
-async fn confirm(who: Allowed<Judging>, path: Path, body: Json) -> Result<Response, Problem> {
+async fn confirm(
+    who: Allowed<Judging>,
+    path: Path,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Problem> {
     let read = |members: &mut Members| Ok(FindingStep::Confirm(members.text("reason")?));
-    take(&who, &path, body, read).await
+    take(&who, &path, &headers, body, read).await
 }
 
-async fn dismiss(who: Allowed<Judging>, path: Path, body: Json) -> Result<Response, Problem> {
+async fn dismiss(
+    who: Allowed<Judging>,
+    path: Path,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Problem> {
     let read = |members: &mut Members| Ok(FindingStep::Dismiss(members.required_text("reason")?));
-    take(&who, &path, body, read).await
+    take(&who, &path, &headers, body, read).await
 }
 
-async fn waive(who: Allowed<Judging>, path: Path, body: Json) -> Result<Response, Problem> {
+async fn waive(
+    who: Allowed<Judging>,
+    path: Path,
+    headers: HeaderMap,
+    body: Json,
+) -> Result<Response, Problem> {
     let read = |members: &mut Members| {
         let until = members.required_text("until")?;
         let (en, zh) = (
@@ -218,7 +252,7 @@ async fn waive(who: Allowed<Judging>, path: Path, body: Json) -> Result<Response
         let until = parse_date(&until).ok_or_else(wrong)?;
         Ok(FindingStep::Waive(until, members.required_text("reason")?))
     };
-    take(&who, &path, body, read).await
+    take(&who, &path, &headers, body, read).await
 }
 
 async fn audit(

@@ -33,13 +33,15 @@ pub mod webhooks;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::authority::Authority;
 use super::openapi::{In, Operation, Parameter};
-use super::problem::{Kind, Problem, Said};
+use super::problem::{Kind, Place, Problem, Said};
 use super::service::Service;
 use crate::ledger::request::{Answer, Receipt};
 use crate::model::schema::RecordKind;
@@ -129,6 +131,8 @@ const CURSOR: Parameter = Parameter {
     schema: r#"{ "type": "string" }"#,
     text: "Where the page begins, as the page before says; opaque, and for the same question only.",
 };
+/// The header of a key for safe retries.
+const IDEMPOTENCY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 const IDEMPOTENCY_KEY: Parameter = Parameter {
     name: "Idempotency-Key",
     place: In::Header,
@@ -212,6 +216,26 @@ impl Path {
     }
 }
 
+/// The key of a request, for this token alone: two clients may choose the same.
+fn key_of(who: &Authority, headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_HEADER) else {
+        return Ok(None);
+    };
+    let text = value.to_str().unwrap_or_default();
+    if !(1..=200).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let said = Said::new(
+            "an Idempotency-Key has 1 to 200 visible ASCII characters",
+            "Idempotency-Key 须为 1 到 200 个可见 ASCII 字符",
+        );
+        return Err(Problem::at(
+            Kind::Malformed,
+            Place::Header("Idempotency-Key"),
+            said,
+        ));
+    }
+    Ok(Some(format!("{}/{text}", who.token)))
+}
+
 /// A receipt as JSON.
 fn receipt(receipt: &Receipt, answer: &str, erased_by: Option<u64>) -> Value {
     serde_json::json!({
@@ -235,6 +259,14 @@ fn answered(answer: &Answer) -> Value {
             receipt: of,
             erased_by,
         } => receipt(of, "replayed", *erased_by),
+    }
+}
+
+/// The status of an answer.
+const fn made(answer: &Answer) -> StatusCode {
+    match answer {
+        Answer::Appended(_) => StatusCode::CREATED,
+        Answer::Replayed { .. } => StatusCode::OK,
     }
 }
 

@@ -1,14 +1,14 @@
 //! Changes: record, correct, void; one, or a batch.
 
 use axum::http::header::{ETAG, IF_MATCH as IF_MATCH_HEADER, LOCATION};
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use serde_json::{Value, json};
 
 use super::{
     Answered, ETAG_HEADER, ID, IDEMPOTENCY_KEY, IF_MATCH, KIND, LOCATION_HEADER, MOST_CHANGES,
-    Path, Route, answered,
+    Path, Route, answered, key_of, made,
 };
 use crate::app::records::{Asked, Change, Values, office_of};
 use crate::app::{App, AppError};
@@ -20,9 +20,6 @@ use crate::http::problem_of::of_cell;
 use crate::ledger::request::Answer;
 use crate::model::cell::{CellError, CellReason, refused_topic};
 use crate::model::schema::{Column, OFFICE, RecordKind};
-
-/// The header of a key for safe retries.
-const IDEMPOTENCY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Most names that are told to be no columns: whoever sent more sent something else.
 const MOST_ERRORS: usize = 20;
@@ -148,26 +145,6 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// The key of a request, for this token alone: two clients may choose the same.
-fn key_of(who: &Authority, headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(IDEMPOTENCY_HEADER) else {
-        return Ok(None);
-    };
-    let text = value.to_str().unwrap_or_default();
-    if !(1..=200).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        let said = Said::new(
-            "an Idempotency-Key has 1 to 200 visible ASCII characters",
-            "Idempotency-Key 须为 1 到 200 个可见 ASCII 字符",
-        );
-        return Err(Problem::at(
-            Kind::Malformed,
-            Place::Header("Idempotency-Key"),
-            said,
-        ));
-    }
-    Ok(Some(format!("{}/{text}", who.token)))
-}
-
 /// The version of `If-Match`; any when there is none, or it is `*`.
 fn expected(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH_HEADER) else {
@@ -254,14 +231,10 @@ async fn one(
 
 fn response(answer: &Answer, kind: &str) -> Response {
     let receipt = answer.receipt();
-    let status = match answer {
-        Answer::Appended(_) => StatusCode::CREATED,
-        Answer::Replayed { .. } => StatusCode::OK,
-    };
     let location = format!("/v1/records/{kind}/{}", receipt.aggregate_id);
     let etag = format!("\"{}\"", receipt.sequence);
     let headers = [(LOCATION, location), (ETAG, etag)];
-    (status, headers, Answered(answered(answer))).into_response()
+    (made(answer), headers, Answered(answered(answer))).into_response()
 }
 
 async fn record(

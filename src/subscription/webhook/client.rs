@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Certificate, Response, StatusCode, redirect};
+use tokio_rustls::rustls;
 
 use super::address::{NotPermitted, Permitted, Resolver};
 use super::schedule;
@@ -162,6 +163,12 @@ async fn drain(mut answer: Response) {
     }
 }
 
+/// What TLS found, if it was that: it is inside of errors of input and output.
+fn tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = error.downcast_ref::<std::io::Error>()?.get_ref()?;
+    inner.downcast_ref().or_else(|| tls(inner))
+}
+
 /// Why a request failed. The library's own texts name addresses and what lies behind them, which is
 /// nothing for whoever made the subscription.
 fn reason_of(error: &reqwest::Error) -> String {
@@ -169,6 +176,15 @@ fn reason_of(error: &reqwest::Error) -> String {
     while let Some(one) = cause {
         if one.is::<NotPermitted>() {
             return NotPermitted.to_string();
+        }
+        if let Some(error) = tls(one) {
+            return match error {
+                rustls::Error::InvalidCertificate(_) => {
+                    "the certificate of the endpoint is not trusted"
+                }
+                _ => "the endpoint does not speak TLS as it should",
+            }
+            .to_owned();
         }
         cause = one.source();
     }
