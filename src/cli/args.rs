@@ -266,7 +266,7 @@ pub enum Command {
     Subscription {
         /// What to do.
         #[command(subcommand)]
-        subscription: super::subscription::SubscriptionCommand,
+        act: super::subscription::SubscriptionCommand,
     },
     /// Serve the ledger to other systems over HTTP, until SIGTERM or SIGINT.
     #[command(

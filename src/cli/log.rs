@@ -1,6 +1,7 @@
 //! `log`: entries in order.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::NaiveDate;
@@ -24,7 +25,7 @@ const WAIT: Duration = Duration::from_mins(1);
 struct Filter<'a> {
     kind: Option<&'a str>,
     office: Option<OfficeCode>,
-    offices: OfficeDirectory,
+    offices: Arc<OfficeDirectory>,
 }
 
 impl Filter<'_> {
@@ -40,14 +41,13 @@ impl Filter<'_> {
 /// Lists entries.
 pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> {
     let office = args.office.as_deref().map(office_code).transpose()?;
-    let head = app.ledger.store.head().await?;
     let kind = args.kind.as_deref().map(|kind| {
         crate::model::schema::RecordKind::parse(kind).map_or(kind, |known| known.as_str())
     });
-    let filter = Filter {
+    let mut filter = Filter {
         kind,
         office,
-        offices: app.offices(head.size).await?,
+        offices: Arc::default(),
     };
     // The bytes themselves carry no mark.
     let look = async || {
@@ -61,6 +61,10 @@ pub async fn run(app: App, args: &Log, output: &Output) -> Result<(), AppError> 
     let mut left = args.limit.unwrap_or(u64::MAX);
     loop {
         let entries = app.ledger.store.entries(from, BATCH).await?;
+        if office.is_some() && !entries.is_empty() {
+            // After the entries: what is of an office that is new by then is not passed over.
+            filter.offices = app.offices_now().await?;
+        }
         let marks = match &closes {
             Some(closes) => app.after_a_close(closes, &entries).await?,
             None => HashMap::new(),

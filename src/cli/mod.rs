@@ -178,9 +178,7 @@ async fn dispatch(arguments: Arguments, output: &Output) -> Result<(), AppError>
         }
         Command::Erase(args) => erase::run(append().await?, &args, output).await,
         Command::Keys { keys } => keys::run(open().await?, &keys, output).await,
-        Command::Subscription { subscription } => {
-            subscription::run(open().await?, &subscription, output).await
-        }
+        Command::Subscription { act } => subscription::run(open().await?, &act, output).await,
         Command::Token { token } => token::run(append().await?, &token, output).await,
         Command::Serve(args) => serve::run(append().await?, &args, output).await,
         Command::Witness { witness } => witness::run(&witness, output).await,

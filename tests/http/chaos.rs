@@ -111,6 +111,7 @@ async fn token(app: &App, role: TokenRole, office: &str) -> String {
 }
 
 async fn hooked(app: &App, hook: &Hook) {
+    hook.start();
     let url = hook.url();
     let endpoint = app.endpoint(HOOK, &url, Permitted::Private);
     let new = NewSubscription {
@@ -200,33 +201,45 @@ async fn kill_at_random(
 async fn settled(app: &App, nodes: &Nodes, heard: &[Arc<Mutex<Heard>>]) -> u64 {
     let end = Instant::now() + SETTLING;
     loop {
-        let head = app.store().head().await.unwrap().size;
+        let size = app.store().head().await.unwrap().size;
         let hook = app.followed(HOOK).await.unwrap();
         let work = app.followed(WORK).await.unwrap();
-        let last = Some(head - 1);
+        let last = Some(size - 1);
         let streams = heard.iter().all(|one| one.lock().unwrap().last() == last);
         let mut streamed = false;
         for node in &nodes.all {
             let url = format!("http://{}/metrics", node.address);
             if let Ok(answer) = reqwest::get(url).await {
                 let text = answer.text().await.unwrap_or_default();
-                streamed |= text.contains(&format!("vitaledger_streamed_events {head}\n"));
+                streamed |= text.contains(&format!("vitaledger_streamed_events {size}\n"));
             }
         }
         if hook.lag() == 0 && work.lag() == 0 && streams && streamed {
-            return head;
+            return size;
         }
         assert!(
             Instant::now() < end,
-            "of {head}: streams {streams}, NATS {streamed}, {work:?}, {hook:?}"
+            "of {size}: streams {streams}, NATS {streamed}, {work:?}, {hook:?}"
         );
         sleep(Duration::from_millis(200)).await;
     }
 }
 
 /// What the log says, in the words of an event.
-async fn log(app: &App, head: u64) -> Vec<(Told, bool)> {
-    let mut log = Vec::new();
+struct Logged {
+    whole: Vec<Told>,
+    /// What is of an office.
+    of_offices: Vec<Told>,
+    /// The positions of what was said of births.
+    births: Vec<u64>,
+}
+
+async fn log(app: &App, head: u64) -> Logged {
+    let mut log = Logged {
+        whole: Vec::new(),
+        of_offices: Vec::new(),
+        births: Vec::new(),
+    };
     for stored in app.store().entries(0, head).await.unwrap() {
         let entry = Entry::parse(&stored.bytes).unwrap();
         let told = Told {
@@ -234,12 +247,24 @@ async fn log(app: &App, head: u64) -> Vec<(Told, bool)> {
             id: entry.event_id.to_string(),
             leaf_hash: hex::encode(leaf_hash(&stored.bytes)),
             record: entry.aggregate_id.to_string(),
-            version: u64::try_from(entry.sequence).unwrap(),
+            version: entry.sequence,
         };
-        let of_office = entry.aggregate_type == "office" || entry.metadata("office").is_some();
-        log.push((told, of_office));
+        if entry.aggregate_type == "office" || entry.metadata("office").is_some() {
+            log.of_offices.push(told.clone());
+        }
+        if entry.aggregate_type == "birth" {
+            log.births.push(stored.position);
+        }
+        log.whole.push(told);
     }
     log
+}
+
+async fn assert_verified(app: App) {
+    app.seal_now().await.unwrap();
+    let report = app.verify(Scope::Everything, |_| ()).await.unwrap();
+    assert_eq!((report.wrong, report.unsealed), (None, 0));
+    app.close().await;
 }
 
 /// Each time that somebody came, everything followed from where it had left off, without a gap.
@@ -282,6 +307,30 @@ fn assert_ordered(who: &str, told: &[Told], again: bool) {
     }
 }
 
+/// Two subscribers of streams, and two consumers of one subscription.
+fn start(
+    nodes: &Arc<Nodes>,
+    secret: &str,
+    heard: &[Arc<Mutex<Heard>>],
+    worked: &Arc<Mutex<Worked>>,
+) -> Vec<Subscriber> {
+    let mut subscribers = Vec::new();
+    for heard in heard {
+        let (nodes, secret, heard) = (nodes.clone(), secret.to_owned(), heard.clone());
+        subscribers.push(Subscriber::new(move || {
+            tokio::spawn(follow(nodes.clone(), secret.clone(), heard.clone()))
+        }));
+    }
+    for name in ["one", "two"] {
+        let (nodes, secret, worked) = (nodes.clone(), secret.to_owned(), worked.clone());
+        subscribers.push(Subscriber::new(move || {
+            let (nodes, secret, worked) = (nodes.clone(), secret.clone(), worked.clone());
+            tokio::spawn(consume(nodes, secret, WORK, name, worked))
+        }));
+    }
+    subscribers
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_is_told_exactly_what_was_appended_whatever_is_killed() {
     let seed = rand::rng().random();
@@ -292,7 +341,6 @@ async fn everybody_is_told_exactly_what_was_appended_whatever_is_killed() {
     let auditor = token(&app, TokenRole::Auditor, COUNTY).await;
     let registrar = token(&app, TokenRole::Registrar, VILLAGE).await;
     let hook = Hook::new(free_port());
-    hook.start();
     hooked(&app, &hook).await;
     let mut nats = Nats::start(folder.path(), free_port());
     let all = folders.map(|folder| Node::new(folder, &store, &nats.url(), free_port()));
@@ -304,20 +352,7 @@ async fn everybody_is_told_exactly_what_was_appended_whatever_is_killed() {
         .collect();
     let heard: [Arc<Mutex<Heard>>; 2] = Default::default();
     let worked = Arc::<Mutex<Worked>>::default();
-    let mut subscribers = Vec::new();
-    for heard in &heard {
-        let (nodes, auditor, heard) = (nodes.clone(), auditor.clone(), heard.clone());
-        subscribers.push(Subscriber::new(move || {
-            tokio::spawn(follow(nodes.clone(), auditor.clone(), heard.clone()))
-        }));
-    }
-    for name in ["one", "two"] {
-        let (nodes, auditor, worked) = (nodes.clone(), auditor.clone(), worked.clone());
-        subscribers.push(Subscriber::new(move || {
-            let (nodes, auditor, worked) = (nodes.clone(), auditor.clone(), worked.clone());
-            tokio::spawn(consume(nodes, auditor, WORK, name, worked))
-        }));
-    }
+    let mut subscribers = start(&nodes, &auditor, &heard, &worked);
     let killing = kill_at_random(
         seed,
         &nodes,
@@ -332,49 +367,37 @@ async fn everybody_is_told_exactly_what_was_appended_whatever_is_killed() {
     for writer in writers {
         receipts.extend(writer.await.unwrap());
     }
-    let head = settled(&app, &nodes, &heard).await;
+    let size = settled(&app, &nodes, &heard).await;
     drop(subscribers);
-    let messages = tokio::task::block_in_place(|| nats.read("county.events.>", head));
+    let messages = tokio::task::block_in_place(|| nats.read("county.events.>", size));
     nodes.all.iter().for_each(Node::kill);
     println!(
-        "{head} entries, {} receipts, killed {killed:?}",
+        "{size} entries, {} receipts, killed {killed:?}",
         receipts.len()
     );
 
     // The log has what was written, each once, and nothing else.
-    assert_eq!(app.store().head().await.unwrap().size, head);
-    let log = log(&app, head).await;
-    let whole: Vec<Told> = log.iter().map(|(told, _)| told.clone()).collect();
+    assert_eq!(app.store().head().await.unwrap().size, size);
+    let log = log(&app, size).await;
     receipts.sort_unstable();
-    let births = app.store().entries(0, head).await.unwrap();
-    let births = births.iter().filter(|stored| {
-        let entry = Entry::parse(&stored.bytes).unwrap();
-        entry.aggregate_type == "birth"
-    });
-    let births: Vec<u64> = births.map(|stored| stored.position).collect();
-    assert_eq!(receipts, births);
-    // Server-sent events.
-    for heard in &heard {
-        assert_followed(&heard.lock().unwrap(), &whole);
+    assert_eq!(receipts, log.births);
+    heard
+        .iter()
+        .for_each(|one| assert_followed(&one.lock().unwrap(), &log.whole));
+    // A subscription that was made with a token is told what is of the offices of that token.
+    {
+        let worked = worked.lock().unwrap();
+        assert_all("consumers", &worked.told, &log.of_offices);
+        assert_ordered("consumers", &worked.acknowledged, false);
     }
-    // Consumers of a named subscription: what is of an office of the county.
-    let of_offices = log.iter().filter(|(_, of_office)| *of_office);
-    let of_offices: Vec<Told> = of_offices.map(|(told, _)| told.clone()).collect();
-    let worked = worked.lock().unwrap();
-    assert_all("consumers", &worked.told, &of_offices);
-    assert_ordered("consumers", &worked.acknowledged, false);
-    // Webhooks.
-    assert_all("endpoint", &hook.told(), &whole);
+    assert_all("endpoint", &hook.told(), &log.whole);
     assert_ordered("endpoint", &hook.told(), true);
     // NATS has each exactly once.
     assert_whole(&messages);
-    for (message, told) in messages.iter().zip(&whole) {
+    for (message, told) in messages.iter().zip(&log.whole) {
         assert_eq!(message["leafhash"], told.leaf_hash);
     }
     assert!(killed.len() >= 4, "{killed:?}");
-    app.seal_now().await.unwrap();
-    let report = app.verify(Scope::Everything, |_| ()).await.unwrap();
-    assert_eq!((report.wrong, report.unsealed), (None, 0));
-    app.close().await;
+    assert_verified(app).await;
     database::forget(&store).await;
 }

@@ -402,6 +402,22 @@ async fn both(
                 model.give_back(position, State::Waiting) == State::Parked
             );
         }
+        Act::LeaseEnds(_) | Act::WaitingIsDue | Act::Replay => {
+            later(backend, kept, name, model, act).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What happens by itself, or is done by an operator.
+async fn later(
+    backend: &dyn Subscribed,
+    kept: &Arc<dyn Subscriptions>,
+    name: &str,
+    model: &mut Model,
+    act: &Act,
+) -> Result<(), TestCaseError> {
+    match act {
         Act::LeaseEnds(which) => {
             let Some((position, lease)) = model.leased(*which) else {
                 return Ok(());
@@ -438,6 +454,7 @@ async fn both(
             }
             prop_assert_eq!(replayed, parked);
         }
+        Act::Claim(_) | Act::Acknowledge(_) | Act::Refuse(_) => {}
     }
     Ok(())
 }
