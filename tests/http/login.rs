@@ -131,6 +131,15 @@ fn at(issuer: &str) -> LoginOptions {
     }
 }
 
+/// The mock takes the name in `Authorization` as it stands, where RFC 6749, 2.3.1, has it encoded as in a
+/// form; so it knows the server by one that is the same either way.
+fn at_mock(mock: &Mock) -> LoginOptions {
+    LoginOptions {
+        client: "vitaledger".to_owned(),
+        ..at(&mock.url)
+    }
+}
+
 async fn set_up(running: &mut Running, login: LoginOptions) {
     running.stop().await;
     running.start(serving(login)).await;
@@ -201,7 +210,7 @@ async fn tokens(running: &Running) -> usize {
 async fn oidc_whoever_logs_in_may_what_their_claims_say(mut running: Running) {
     let mock = Mock::start().await;
     mock.say("5f83e0ca", &registrar(VILLAGE)).await;
-    set_up(&mut running, at(&mock.url)).await;
+    set_up(&mut running, at_mock(&mock)).await;
     let going = begin(&running).await;
     assert!(going.cookie.starts_with("vitaledger_login="));
     let query = mock.filled_in(&going.to, "sub=5f83e0ca").await;
@@ -267,7 +276,7 @@ async fn oidc_whoever_logs_in_may_what_their_claims_say(mut running: Running) {
 async fn oidc_a_login_ends_once_in_the_browser_in_which_it_began(mut running: Running) {
     let mock = Mock::start().await;
     mock.say("alice", &registrar(VILLAGE)).await;
-    set_up(&mut running, at(&mock.url)).await;
+    set_up(&mut running, at_mock(&mock)).await;
     let (going, other) = (begin(&running).await, begin(&running).await);
     let query = mock.filled_in(&going.to, "sub=alice").await;
     let mut forged = going.cookie.clone().into_bytes();
@@ -325,7 +334,7 @@ async fn oidc_a_login_ends_once_in_the_browser_in_which_it_began(mut running: Ru
     // Too late.
     let hasty = LoginOptions {
         under_way: Duration::ZERO,
-        ..at(&mock.url)
+        ..at_mock(&mock)
     };
     set_up(&mut running, hasty).await;
     let begun = begin(&running).await;
@@ -435,7 +444,7 @@ async fn oidc_a_provider_that_is_away_is_said_to_be() {
     let mut running = Running::on_sqlite().await;
     let mut mock = Mock::start().await;
     mock.say("alice", &registrar(VILLAGE)).await;
-    set_up(&mut running, at(&mock.url)).await;
+    set_up(&mut running, at_mock(&mock)).await;
     let going = begin(&running).await;
     let query = mock.filled_in(&going.to, "sub=alice").await;
     mock.child.kill().unwrap();
@@ -446,7 +455,7 @@ async fn oidc_a_provider_that_is_away_is_said_to_be() {
     };
     away(back(&running, &going.cookie, &query).await).await;
     // Nothing of it is known any more.
-    set_up(&mut running, at(&mock.url)).await;
+    set_up(&mut running, at_mock(&mock)).await;
     for _ in 0..2 {
         away(send(browser().get(running.url("/v1/login"))).await).await;
     }
