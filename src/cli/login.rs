@@ -13,6 +13,10 @@ use crate::http::login::options::{ClientPassword, LoginOptions, NOT_BUILT, UNDER
 
 /// How people log in.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names of the arguments begin so"
+)]
 pub struct LoggingIn {
     /// Let people log in at this OpenID Connect provider, as `https://id.county.example`.
     #[arg(long, value_name = "URL", requires_all = ["oidc_client", "oidc_redirect"])]

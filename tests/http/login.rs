@@ -547,9 +547,9 @@ async fn oidc_the_command_logs_that_somebody_came_and_not_who() {
     arguments.extend(["--oidc-ca", ca.to_str().unwrap()]);
     let mut command = command(&ledger, &arguments);
     let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut served = piped.spawn().unwrap();
+    let mut program = piped.spawn().unwrap();
     let mut line = String::new();
-    let mut out = BufReader::new(served.stdout.take().unwrap());
+    let mut out = BufReader::new(program.stdout.take().unwrap());
     tokio::task::block_in_place(|| out.read_line(&mut line)).unwrap();
     let listening: Value = serde_json::from_str(&line).unwrap();
     let server = format!("http://{}", listening["listen"].as_str().unwrap());
@@ -559,11 +559,11 @@ async fn oidc_the_command_logs_that_somebody_came_and_not_who() {
     assert_eq!(told["role"], "auditor");
     let again = back_at(&server, &going.cookie, &query).await;
     again.problem(403, "login-refused");
-    let stopped = Command::new("kill").arg(served.id().to_string()).status();
+    let stopped = Command::new("kill").arg(program.id().to_string()).status();
     assert!(stopped.unwrap().success());
-    let served = tokio::task::block_in_place(|| served.wait_with_output()).unwrap();
-    assert!(served.status.success());
-    let log = String::from_utf8(served.stderr).unwrap();
+    let program = tokio::task::block_in_place(|| program.wait_with_output()).unwrap();
+    assert!(program.status.success());
+    let log = String::from_utf8(program.stderr).unwrap();
     for said in [
         "somebody logged in",
         "a login was refused",

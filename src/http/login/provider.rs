@@ -335,8 +335,8 @@ impl Provider {
         let party = self.party().await?;
         let request = party.exchange_code(AuthorizationCode::new(code));
         let request = request.map_err(|_| away())?;
-        let verifier = PkceCodeVerifier::new(begun.verifier.clone());
-        let answer = request.set_pkce_verifier(verifier);
+        let proof = PkceCodeVerifier::new(begun.verifier.clone());
+        let answer = request.set_pkce_verifier(proof);
         let answer = answer.request_async(&self.http).await.map_err(not_taken)?;
         let nonce = Nonce::new(begun.nonce.clone());
         let mut verified = self.verified(&party, &answer, &nonce);
