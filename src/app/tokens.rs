@@ -1,7 +1,7 @@
 //! Tokens of the network interface: made, listed, revoked, and what was refused to them.
 //!
-//! What comes in: a role, an office, a last day. What goes out: a secret, shown once. What may
-//! fail: an office that is not registered, a day that is past, a token that is not there. What must
+//! What comes in: a role, an office, an end. What goes out: a secret, shown once. What may
+//! fail: an office that is not registered, an end that is past, a token that is not there. What must
 //! stay true: a token is on the ledger before it works, and stops working before the ledger says
 //! that it was revoked; the secret is kept by nobody here; and whoever can write to the database,
 //! but has not the ledger's key, makes no token, widens none, and brings none back.
@@ -14,7 +14,6 @@ use std::fmt::Write;
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use chrono::NaiveDate;
 use rand_core::{OsRng, RngCore};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -38,8 +37,8 @@ pub struct NewToken {
     pub role: TokenRole,
     /// For this office and those below it.
     pub office: OfficeCode,
-    /// The last day on which it works.
-    pub expires: NaiveDate,
+    /// From when on it is void.
+    pub expires_at: Timestamp,
     /// What people call it; it stays beside the ledger and is in no entry.
     pub name: Option<String>,
 }
@@ -114,7 +113,7 @@ impl App {
     /// Makes a token. Its secret is in the answer and nowhere else.
     ///
     /// # Errors
-    /// When the office is not registered, the day is past, or the store fails.
+    /// When the office is not registered, the end is past, or the store fails.
     pub async fn create_token(&self, new: &NewToken) -> Result<MadeToken, AppError> {
         if self.offices_now().await?.get(new.office).is_none() {
             return Err(AppError::Usage(format!(
@@ -123,11 +122,11 @@ impl App {
             )));
         }
         let created_at = Timestamp::now();
-        let expires_at = Timestamp::end_of(new.expires);
+        let expires_at = new.expires_at;
         if expires_at <= created_at {
             return Err(AppError::Usage(format!(
                 "{} is past; name the last day on which the token is to work",
-                new.expires
+                expires_at.date()
             )));
         }
         let name = new.name.as_deref().map(clean).transpose();

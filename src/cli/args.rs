@@ -272,7 +272,7 @@ pub enum Command {
     #[command(
         after_help = "Examples:\n  vitaledger serve\n  vitaledger --store postgres://ledger@db/ledger serve --listen 0.0.0.0:8443 \\\n      --tls-cert server.pem --tls-key server.key\n\nThe description of the interface is at /v1, the checkpoint at /checkpoint, health at\n/health/ready, metrics at /metrics. Several servers may share one PostgreSQL database."
     )]
-    Serve(super::serve::Serve),
+    Serve(Box<super::serve::Serve>),
     /// Be a witness (C2SP tlog-witness) of the logs of others: cosign what extends what was seen.
     #[command(
         after_help = "Examples:\n  vitaledger witness init --state ./witness --name witness.example.org/county\n  vitaledger witness serve --state ./witness --listen 127.0.0.1:8081 --key ./log.vkey"

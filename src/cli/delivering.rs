@@ -61,7 +61,8 @@ pub const fn permitted(private: bool) -> Permitted {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>, AppError> {
+/// The certificates of a file.
+pub(super) fn certificates(path: &Path) -> Result<Vec<Certificate>, AppError> {
     let text = std::fs::read(path).map_err(failed("read", path))?;
     let none = || AppError::Usage(format!("{} has no certificates (PEM)", path.display()));
     let found = Certificate::from_pem_bundle(&text).map_err(|_| none())?;

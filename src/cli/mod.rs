@@ -23,6 +23,7 @@ mod history;
 mod importing;
 mod keys;
 mod log;
+mod login;
 mod new_file;
 mod output;
 mod period;

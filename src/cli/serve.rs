@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::delivering::Delivering;
+use super::login::LoggingIn;
 use super::output::Output;
 use super::stopping::stopped;
 use crate::app::error::failed;
@@ -51,6 +52,8 @@ pub struct Serve {
     grace: u64,
     #[command(flatten)]
     delivering: Delivering,
+    #[command(flatten)]
+    logging_in: LoggingIn,
 }
 
 /// Streams of events of one token at a time.
@@ -96,6 +99,7 @@ impl Serve {
             grace: Duration::from_secs(self.grace),
             webhooks: self.delivering.webhooks()?,
             nats: self.delivering.nats()?,
+            login: self.logging_in.options()?,
         })
     }
 }

@@ -78,7 +78,7 @@ pub async fn run(app: App, command: &TokenCommand, output: &Output) -> Result<()
             let new = NewToken {
                 role: role.role(),
                 office: office_code(office)?,
-                expires: date(expires)?,
+                expires_at: Timestamp::end_of(date(expires)?),
                 name: name.clone(),
             };
             create(&app, &new, output).await

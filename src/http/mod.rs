@@ -8,7 +8,7 @@
 //! a limit and a line in the log; [`authority`] finds out who asks; a handler of [`api`] calls a
 //! method of the application; [`problem`] says what went wrong, and [`refusals`] puts on the
 //! ledger what was refused to whom. Events are told to those who stay by [`streams`], and delivered by
-//! [`couriers`]. [`server`] starts all that, seals in the background, and ends it. [`openapi`] describes
+//! [`couriers`]. Whoever has no token may get one by [`login`]. [`server`] starts all that, seals in the background, and ends it. [`openapi`] describes
 //! it, from the same table that the routes are made of.
 
 pub mod api;
@@ -19,6 +19,7 @@ pub mod couriers;
 pub mod frame;
 pub mod health;
 pub mod listener;
+pub mod login;
 pub mod metrics;
 pub mod openapi;
 mod patient;

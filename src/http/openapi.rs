@@ -128,7 +128,7 @@ pub fn document(operations: &[Operation]) -> Value {
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A secret that `vitaledger token create` showed. It works for one office and those below it.",
+                    "description": "A secret that `vitaledger token create` showed, or that a login answered with. It works for one office and those below it.",
                 },
             },
             "schemas": schemas::all(),
@@ -163,6 +163,10 @@ fn tags() -> Value {
         (
             "subscriptions",
             "Events of the log as CloudEvents: streams, pages, and named subscriptions whose consumers share the work",
+        ),
+        (
+            "login",
+            "People log in at the identity provider of their county, and out",
         ),
         ("server", "This server: health, metrics, description"),
     ]

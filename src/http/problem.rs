@@ -56,10 +56,12 @@ macro_rules! kinds {
 
 kinds! {
     Malformed 400 "malformed" "the request cannot be read" "请求无法读取";
+    LoginNotBegun 400 "login-not-begun" "no such login is under way" "没有进行中的该次登录";
     NoToken 401 "no-token" "a token is needed" "需要令牌";
     VoidToken 401 "void-token" "the token does not work" "令牌无效";
     NotPermitted 403 "not-permitted" "the token is not for this" "令牌无此权限";
     OtherOffice 403 "other-office" "the token is not for this office" "令牌不适用于该单位";
+    LoginRefused 403 "login-refused" "the login is refused" "登录被拒绝";
     NotFound 404 "not-found" "there is no such thing" "未找到";
     MethodNotAllowed 405 "method-not-allowed" "this cannot be done here" "此处不支持该方法";
     NotAcceptable 406 "not-acceptable" "there is no such form" "没有该格式";
@@ -76,6 +78,7 @@ kinds! {
     Internal 500 "internal" "the server failed" "服务器内部错误";
     Integrity 500 "integrity" "the ledger is not what it must be" "账本完整性异常";
     Unavailable 503 "unavailable" "the ledger cannot be reached" "账本暂不可用";
+    ProviderAway 503 "provider-away" "the identity provider cannot be asked" "身份提供方暂不可用";
     TimedOut 503 "timed-out" "it took too long" "处理超时";
 }
 

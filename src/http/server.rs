@@ -18,6 +18,8 @@ use super::couriers::{keep_delivering, keep_publishing};
 use super::frame::{around, panicked};
 use super::listener::Door;
 pub use super::listener::TlsFiles;
+use super::login::Login;
+use super::login::options::LoginOptions;
 use super::metrics::gauged;
 use super::service::Service;
 pub use super::streams::MostStreams;
@@ -69,6 +71,8 @@ pub struct ServeOptions {
     pub webhooks: WebhookOptions,
     /// Where to publish, if anywhere.
     pub nats: Option<Target>,
+    /// How people log in, if they do.
+    pub login: Option<LoginOptions>,
 }
 
 /// Where webhooks may go.
@@ -121,9 +125,10 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr),
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AppError> {
+    let login = options.login.map(Login::new).transpose()?;
     let door = Door::open(options.listen, options.tls.as_ref()).await?;
     let address = door.address();
-    let service = Service::new(&app, options.limits, options.webhooks.client()?);
+    let service = Service::new(&app, options.limits, options.webhooks.client()?, login);
     // Before the first request: what is red now would be red at once.
     seal(&service).await;
     let (stopping, stopped) = watch::channel(false);

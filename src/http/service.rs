@@ -12,6 +12,7 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit, watch};
 
 use super::api::subscriptions::MOST_WAIT;
 use super::health::Health;
+use super::login::Login;
 use super::metrics::Metrics;
 use super::problem::{Kind, Problem, Said};
 use super::refusals::Refusals;
@@ -48,6 +49,8 @@ pub struct Shared {
     pub streams: Streams,
     /// Delivers to endpoints.
     pub sender: Client,
+    /// How people log in, if they do.
+    pub login: Option<Login>,
     /// Becomes true when the server stops: what would never end on its own ends then.
     pub stopping: watch::Sender<bool>,
     rates: DefaultKeyedRateLimiter<IpAddr>,
@@ -65,7 +68,7 @@ impl Deref for Service {
 impl Service {
     /// Over a ledger.
     #[must_use]
-    pub fn new(app: &App, limits: Limits, sender: Client) -> Self {
+    pub fn new(app: &App, limits: Limits, sender: Client, login: Option<Login>) -> Self {
         let appended = Arc::new(Notify::new());
         let rate = NonZeroU32::new(limits.rate_per_second).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::per_second(rate).allow_burst(rate.saturating_mul(TWICE));
@@ -79,6 +82,7 @@ impl Service {
             feed: app.feed(),
             streams: Streams::default(),
             sender,
+            login,
             stopping: watch::Sender::new(false),
             rates: RateLimiter::keyed(quota),
             heavy: Semaphore::new(MOST_HEAVY),

@@ -138,6 +138,7 @@ pub struct LedgerKeys {
     cases: Prf,
     access: Prf,
     webhooks: Prf,
+    logins: Prf,
 }
 
 impl LedgerKeys {
@@ -154,6 +155,7 @@ impl LedgerKeys {
             cases: Prf::derive(key, "audit-case"),
             access: Prf::derive(key, "access-token"),
             webhooks: Prf::derive(key, "webhook"),
+            logins: Prf::derive(key, "login"),
         }
     }
 
@@ -212,6 +214,12 @@ impl LedgerKeys {
     #[must_use]
     pub const fn webhooks(&self) -> &Prf {
         &self.webhooks
+    }
+
+    /// Keys of logins that are under way.
+    #[must_use]
+    pub const fn logins(&self) -> &Prf {
+        &self.logins
     }
 
     /// The token of a value.

@@ -17,6 +17,7 @@ on_both! {
     another_office_is_not_there
     what_was_refused_is_on_the_ledger
     a_revoked_token_works_no_more
+    whoever_logs_out_is_out
     whoever_has_the_database_alone_makes_no_token
 }
 
@@ -239,6 +240,32 @@ async fn a_revoked_token_works_no_more(mut running: Running) {
         .map(|(name, _)| name)
         .collect();
     assert_eq!(names, ["TokenCreated", "TokenRevoked", "Refused"]);
+    app.close().await;
+}
+
+async fn whoever_logs_out_is_out(mut running: Running) {
+    let logout = "/v1/logout";
+    let (auditor, other) = (running.auditor().await, running.auditor().await);
+    for role in TokenRole::ALL {
+        let client = running.token(role, VILLAGE).await;
+        let out = send(client.request(Method::POST, logout)).await;
+        assert_eq!(out.status.as_u16(), 204, "{role}");
+        let again = send(client.request(Method::POST, logout)).await;
+        again.problem(401, "void-token");
+    }
+    send(auditor.request(Method::POST, logout)).await;
+    auditor.get("/v1/me").await.problem(401, "void-token");
+    other.get("/v1/me").await.expect(200);
+    for path in ["/v1/login", "/v1/login/callback?code=x&state=y"] {
+        let problem = running.get(path).await.problem(404, "not-found");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("identity provider"), "{detail}");
+    }
+    let token = auditor.token;
+    let app = running.stop_and_verify().await;
+    let life = life(&app, token).await;
+    assert_eq!(life[1].0, "TokenRevoked");
+    assert_eq!(life[1].1["actor"], format!("token-{token}"));
     app.close().await;
 }
 

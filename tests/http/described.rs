@@ -132,6 +132,10 @@ async fn every_operation_with_a_token_asks_for_one(mut running: Running) {
         let method = operation.method.to_uppercase().parse().unwrap();
         let answer = crate::running::send(running.request(method, &path)).await;
         match operation.access {
+            // Nobody logs in where no provider is set up.
+            Access::Public if operation.tag == "login" => {
+                answer.problem(404, "not-found");
+            }
             Access::Public => assert_eq!(answer.status.as_u16(), 200, "{path}"),
             Access::Roles(_) => {
                 answer.problem(401, "no-token");

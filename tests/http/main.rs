@@ -29,9 +29,13 @@ mod events;
 mod files;
 mod findings;
 mod log;
+#[cfg(feature = "oidc")]
+mod login;
 #[cfg(feature = "nats")]
 mod nats;
 mod process;
+#[cfg(feature = "oidc")]
+mod provider;
 mod reading;
 mod recording;
 mod running;

@@ -244,7 +244,7 @@ async fn it_speaks_tls() {
 }
 
 /// The program on a ledger.
-fn command(ledger: &Path, arguments: &[&str]) -> Command {
+pub fn command(ledger: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vitaledger"));
     command.arg("--dir").arg(ledger).args(arguments);
     command
@@ -307,6 +307,29 @@ fn the_command_serves_until_it_is_told_to_stop() {
     assert!(served.status.success());
     check_log(&String::from_utf8(served.stderr).unwrap(), &secret);
     printed(&ledger, &["verify"]);
+}
+
+#[test]
+fn nobody_logs_in_without_tls_or_without_the_feature() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = folder.path().join("ledger");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(make(&ledger, &Location::Folder));
+    let (issuer, redirect) = ("http://id.example", "https://a.example/v1/login/callback");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--oidc-issuer", issuer];
+    let whole = ["--oidc-client", "a", "--oidc-redirect", redirect];
+    let reason = if cfg!(feature = "oidc") {
+        "the issuer is no address"
+    } else {
+        "--features oidc"
+    };
+    for (more, reason) in [(&whole[..], reason), (&whole[..2], "--oidc-redirect")] {
+        let arguments = [&serve[..], more].concat();
+        let done = command(&ledger, &arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.code(), Some(2), "{said}");
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 /// The log of the server has a line for each request, and no value of one.

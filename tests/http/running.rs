@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use chrono::NaiveDate;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -21,6 +20,7 @@ use vitaledger::http::server::{
     Limits, MostStreams, ServeOptions, TlsFiles, WebhookOptions, serve,
 };
 use vitaledger::model::id::OfficeCode;
+use vitaledger::model::time::Timestamp;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
 use vitaledger::subscription::webhook::address::Permitted;
@@ -146,6 +146,7 @@ pub fn options() -> ServeOptions {
             trusted: Vec::new(),
         },
         nats: None,
+        login: None,
     }
 }
 
@@ -287,7 +288,7 @@ impl Running {
         let new = NewToken {
             role,
             office: OfficeCode::parse(office).unwrap(),
-            expires: NaiveDate::from_ymd_opt(2999, 12, 31).unwrap(),
+            expires_at: Timestamp::parse_moment("2999-12-31").unwrap(),
             name: None,
         };
         let made = app.create_token(&new).await.unwrap();

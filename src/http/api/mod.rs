@@ -17,6 +17,7 @@
 //! | [`events`] | events as they come, or page by page |
 //! | [`subscriptions`] | named subscriptions, and their consumers |
 //! | [`webhooks`] | endpoints that subscriptions are delivered to |
+//! | [`login`] | people log in and out |
 
 pub mod about;
 pub mod events;
@@ -24,6 +25,7 @@ pub mod figures;
 pub mod findings;
 pub mod imports;
 pub mod log;
+pub mod login;
 pub mod reading;
 pub mod records;
 pub mod registers;
@@ -66,6 +68,7 @@ pub fn routes() -> Vec<Route> {
         events::routes(),
         subscriptions::routes(),
         webhooks::routes(),
+        login::routes(),
         about::routes(),
     ]
     .into_iter()

@@ -61,6 +61,7 @@ pub fn all() -> Value {
         ("EntryPage", answers::entry_page()),
         ("EvidenceAsked", evidence_asked()),
         ("Me", answers::me()),
+        ("LoggedIn", answers::logged_in()),
         ("Ready", answers::ready()),
         ("Subscription", subscriptions::subscription()),
         (

@@ -321,6 +321,22 @@ pub fn me() -> Value {
     )
 }
 
+pub fn logged_in() -> Value {
+    let roles = crate::store::access::TokenRole::ALL.map(crate::store::access::TokenRole::as_str);
+    object(
+        &[
+            (
+                "token",
+                text("The secret of the token, as `Authorization: Bearer` takes it."),
+            ),
+            ("role", json!({ "type": "string", "enum": roles })),
+            ("office", office()),
+            ("expires_at", time("From when on it is void.")),
+        ],
+        4,
+    )
+}
+
 pub fn ready() -> Value {
     object(
         &[
