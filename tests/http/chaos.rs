@@ -11,7 +11,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use chrono::NaiveDate;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reqwest::Method;
@@ -25,6 +24,7 @@ use vitaledger::app::{App, InitOptions};
 use vitaledger::audit::verify::Scope;
 use vitaledger::model::entry::{Entry, leaf_hash};
 use vitaledger::model::id::OfficeCode;
+use vitaledger::model::time::Timestamp;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
 use vitaledger::store::subscriptions::Filter;
@@ -104,7 +104,7 @@ async fn token(app: &App, role: TokenRole, office: &str) -> String {
     let new = NewToken {
         role,
         office: OfficeCode::parse(office).unwrap(),
-        expires: NaiveDate::from_ymd_opt(2999, 12, 31).unwrap(),
+        expires_at: Timestamp::parse_moment("2999-12-31").unwrap(),
         name: None,
     };
     app.create_token(&new).await.unwrap().secret.to_string()
