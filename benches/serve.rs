@@ -58,6 +58,7 @@ use served::{MOST_STREAMS, Prepared, Served, Target};
 use support::deliver;
 use umadb::Baseline;
 use vitaledger::app::App;
+use writer::BATCHES;
 use wrk::Recorded;
 
 /// Files that are open beside the streams, and room for the rest.
@@ -136,6 +137,8 @@ async fn main() -> Result<()> {
         options.most_streams() <= MOST_STREAMS,
         "at most {MOST_STREAMS} streams"
     );
+    let is_paced = options.rates.iter().all(|rate| rate % BATCHES == 0);
+    ensure!(is_paced, "rates are multiples of {BATCHES}");
     check_files(options.most_streams())?;
     if !wrk::is_there() {
         println!("!!! LEFT OUT: recording. wrk is not there: apt-get install wrk");

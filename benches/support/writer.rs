@@ -20,7 +20,7 @@ use super::served::{TAILS, Target};
 /// A batch each.
 const PACE: Duration = Duration::from_millis(20);
 /// Batches in a second.
-const BATCHES: u32 = 50;
+pub const BATCHES: u32 = 50;
 /// Batches that may be under way.
 const CONNECTIONS: u32 = 4;
 
@@ -106,7 +106,7 @@ pub fn write(target: &Target, rate: u32, time: Duration) -> Result<Vec<Written>>
                 if due.max(Instant::now()) >= begin + time {
                     return Ok(written);
                 }
-                let body = batch(&tails, &run, tick, rate.div_ceil(BATCHES).max(1));
+                let body = batch(&tails, &run, tick, rate / BATCHES);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 let sent = Instant::now();
                 let answer = connection.ask("POST", "/v1/batches", &body)?;
