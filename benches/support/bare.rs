@@ -37,6 +37,13 @@ impl Batch {
     pub fn len(&self) -> usize {
         self.entries.len()
     }
+
+    /// How many bytes, without positions.
+    #[allow(dead_code, reason = "of one bench")]
+    pub fn bytes(&self) -> usize {
+        let rows = self.entries.iter().chain(&self.sealed);
+        rows.map(|(_, bytes)| bytes.len()).sum()
+    }
 }
 
 /// The parts of a row of the vault, one after the other.

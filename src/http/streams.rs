@@ -141,7 +141,7 @@ pub fn body(service: &Service, stream: Stream, reader: Reader, hash: [u8; 32]) -
     };
     let chunks = unfold(telling, |mut telling| async move {
         let chunk = telling.chunk().await?;
-        Some((Ok::<_, Infallible>(Bytes::from(chunk)), telling))
+        Some((Ok::<_, Infallible>(chunk), telling))
     });
     Body::from_stream(chunks)
 }
@@ -157,17 +157,15 @@ fn place(next: Position) -> String {
 
 impl Telling {
     /// The next piece; nothing at the end.
-    async fn chunk(&mut self) -> Option<String> {
+    async fn chunk(&mut self) -> Option<Bytes> {
         if self.ended {
             return None;
         }
         if !self.begun {
             self.begun = true;
             // At once, so that the client knows that it is heard.
-            return Some(format!(
-                "retry: {RETRY_MS}\n{}",
-                place(self.reader.position())
-            ));
+            let place = place(self.reader.position());
+            return Some(format!("retry: {RETRY_MS}\n{place}").into());
         }
         loop {
             if *self.stopping.borrow_and_update() {
@@ -179,19 +177,18 @@ impl Telling {
                 if !self.may_go_on().await {
                     return Some(self.end(": the token does not work any more"));
                 }
-                return Some(place(self.reader.position()));
+                return Some(place(self.reader.position()).into());
             }
             let patience = self.heartbeat_at - now;
-            let mut text = String::new();
             let told = tokio::select! {
-                told = tell(&mut self.reader, patience, &mut text) => told,
+                told = tell(&mut self.reader, patience) => told,
                 // Looked at above.
                 _ = self.stopping.changed() => continue,
             };
             match told {
-                Ok(0) => {}
-                Ok(count) => {
-                    self.service.metrics.delivered("stream", count);
+                Ok((_, 0)) => {}
+                Ok((text, count)) => {
+                    self.service.metrics.delivered("stream", count as u64);
                     return Some(text);
                 }
                 Err(error) => {
@@ -202,12 +199,12 @@ impl Telling {
         }
     }
 
-    fn end(&mut self, why: &str) -> String {
+    fn end(&mut self, why: &str) -> Bytes {
         self.ended = true;
         let mut text = place(self.reader.position());
         // Writing to a string cannot fail.
         let _ = write!(text, "{why}\n\n");
-        text
+        text.into()
     }
 
     /// Whether the token still works. Where that cannot be told, it is asked again.
@@ -223,19 +220,14 @@ impl Telling {
     }
 }
 
-/// Writes down the next events; gives how many there were. It may be given up while it waits: what
-/// the reader was told of is written down before it waits again.
+/// The next events as text, and how many there are. It may be given up while it waits: what the
+/// reader was told of is written down before it waits again.
 async fn tell(
     reader: &mut Reader,
     patience: Duration,
-    text: &mut String,
-) -> crate::subscription::Result<u64> {
-    let mut count = 0;
-    if let Some(told) = reader.next(patience).await? {
-        for event in told.events() {
-            event.write_to(text);
-            count += 1;
-        }
-    }
-    Ok(count)
+) -> crate::subscription::Result<(Bytes, usize)> {
+    let Some(told) = reader.next(patience).await? else {
+        return Ok((Bytes::new(), 0));
+    };
+    Ok(told.text())
 }

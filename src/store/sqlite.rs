@@ -174,6 +174,8 @@ impl SqliteStore {
         let readers = |path: PathBuf| {
             SqlitePoolOptions::new()
                 .max_connections(4)
+                // A file does not go away: asking first would be a second way to its thread and back.
+                .test_before_acquire(false)
                 .connect_lazy_with(options(&path).pragma("cache_size", READER_CACHE))
         };
         let mut writer = Writer {

@@ -80,6 +80,8 @@ pub(super) async fn open_beside(
         });
     }
     let pool = SqlitePoolOptions::new().max_connections(4);
+    // A file does not go away: asking first would be a second way to its thread and back.
+    let pool = pool.test_before_acquire(false);
     Ok(pool.connect_lazy_with(options))
 }
 

@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -28,8 +29,9 @@ use crate::store::{Store, StoredEntry};
 const BATCH: u64 = 128;
 /// Entries that are read together when a page is looked for.
 const PAGE: u64 = 512;
-/// Bytes of events that are kept for all: at a thousand events a second, the last quarter minute.
-const RING_BYTES: usize = 16 << 20;
+/// Bytes that are kept for all, of events and of their text: at a thousand events a second, the last
+/// quarter minute.
+const RING_BYTES: usize = 32 << 20;
 /// How long is waited for the log to grow before it is looked whether anybody still reads.
 const LOOK: Duration = Duration::from_secs(10);
 /// Pause after the store failed.
@@ -46,6 +48,9 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// The offices as they were known after it.
     pub offices: Arc<OfficeDirectory>,
+    /// All events as streams tell them; of what is kept for all. Most readers want all of them, and
+    /// writing them down for each is what telling many would cost most.
+    text: Option<Bytes>,
     bytes: usize,
 }
 
@@ -134,11 +139,30 @@ impl Told<'_> {
         self.batch.events.iter().filter(wanted)
     }
 
+    /// The events that are wanted, as a stream tells them, and how many.
+    #[must_use]
+    pub fn text(&self) -> (Bytes, usize) {
+        let count = self.events().count();
+        let all = self.batch.text.as_ref();
+        if let Some(all) = all.filter(|_| count == self.batch.events.len()) {
+            return (all.clone(), count);
+        }
+        (text(self.events()), count)
+    }
+
     /// The first position after that part.
     #[must_use]
     pub fn next(&self) -> Position {
         self.batch.next
     }
+}
+
+fn text<'a>(events: impl Iterator<Item = &'a Event>) -> Bytes {
+    let mut text = String::new();
+    for event in events {
+        event.write_to(&mut text);
+    }
+    text.into()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -277,6 +301,7 @@ impl Shared {
             next: from,
             events: Vec::new(),
             offices: lock(&self.offices).directory.clone(),
+            text: None,
             bytes: 0,
         };
         for stored in &stored {
@@ -298,6 +323,9 @@ impl Shared {
         }
         if filter.is_none() {
             batch.offices = lock(&self.offices).directory.clone();
+            let text = text(batch.events.iter());
+            batch.bytes += text.len();
+            batch.text = Some(text);
         }
         Ok(batch)
     }
