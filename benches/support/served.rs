@@ -15,11 +15,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use chrono::NaiveDate;
 use serde_json::json;
 use vitaledger::app::tokens::NewToken;
 use vitaledger::app::{App, InitOptions};
 use vitaledger::model::id::OfficeCode;
+use vitaledger::model::time::Timestamp;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
 
@@ -115,7 +115,7 @@ async fn token(app: &App, role: TokenRole, office: OfficeCode) -> Result<String>
     let new = NewToken {
         role,
         office,
-        expires: NaiveDate::from_ymd_opt(2999, 12, 31).context("no day")?,
+        expires_at: Timestamp::parse_moment("2999-12-31").context("no day")?,
         name: None,
     };
     Ok(app.create_token(&new).await?.secret.to_string())
