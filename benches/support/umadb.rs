@@ -64,10 +64,10 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = vec![(number << 3) | 2];
     let mut length = bytes.len();
     while length > 127 {
-        field.push((length & 127) as u8 | 128);
+        field.push(length.to_le_bytes()[0] | 128);
         length >>= 7;
     }
-    field.push((length & 127) as u8);
+    field.push(length.to_le_bytes()[0]);
     field.extend(bytes);
     field
 }
@@ -169,29 +169,29 @@ pub fn run(
         field(3, &vec![b'x'; bytes]),
     ];
     let append = field(1, &event.concat());
-    let seconds = |time: Duration| time.as_secs().max(1);
+    let whole = |time: Duration| time.as_secs().max(1);
     let timed = |time: u64| vec![format!("-c{clients}"), format!("-D{time}")];
-    running.load("Append", &append, &timed(seconds(measured / 5)))?;
+    running.load("Append", &append, &timed(whole(measured / 5)))?;
     let (before, busy) = (running.head(programs)?, process.busy()?);
-    let (said, times) = running.load("Append", &append, &timed(seconds(measured)))?;
-    let busy = process.busy()? - busy;
+    let (printed, times) = running.load("Append", &append, &timed(whole(measured)))?;
+    let busy = process.busy()?.saturating_sub(busy);
     let head = running.head(programs)?;
     let appended = head - before;
     // A failure would be answered with 200, too. What was under way at the end is in neither count.
     let is_whole = appended.abs_diff(times.len() as u64) <= 2 * clients as u64;
-    ensure!(is_whole, "{appended} events were appended: {said}");
-    let append = Load::new(times, 0, Duration::from_secs(seconds(measured)));
+    ensure!(is_whole, "{appended} events were appended: {printed}");
+    let append = Load::new(times, 0, Duration::from_secs(whole(measured)));
     let append_busy_us = busy.as_secs_f64() * 1e6 / appended as f64;
     // From position 0 on.
     let busy = process.busy()?;
     let read = ["-c1", "-n1"].map(str::to_owned);
-    let (said, times) = running.load("Read", &[2 << 3, 0], &read)?;
-    let busy = process.busy()? - busy;
+    let (printed, times) = running.load("Read", &[2 << 3, 0], &read)?;
+    let busy = process.busy()?.saturating_sub(busy);
     let took = times
         .first()
-        .with_context(|| format!("nothing was read: {said}"))?;
-    let is_whole = data(&said).is_some_and(|data| data > head * bytes as u64);
-    ensure!(is_whole, "not every event was read: {said}");
+        .with_context(|| format!("nothing was read: {printed}"))?;
+    let is_whole = data(&printed).is_some_and(|data| data > head * bytes as u64);
+    ensure!(is_whole, "not every event was read: {printed}");
     Ok(Baseline {
         append,
         append_busy_us,
