@@ -19,7 +19,7 @@ use super::writer::{self, Written};
 /// Streams settle before anything is written.
 const SETTLE: Duration = Duration::from_secs(1);
 /// Longest that is waited for those that are behind.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Times, of which percentiles are asked.
 pub struct Times(Vec<u32>);
@@ -72,7 +72,7 @@ pub async fn run(target: &Target, count: usize, rate: u32, measured: Duration) -
     let elapsed = begin.elapsed().as_secs_f64();
     let memory_kb = target.process.memory_kb()?;
     let share = |process: Process, before: Duration| -> Result<f64> {
-        Ok((process.busy()? - before).as_secs_f64() / elapsed)
+        Ok(process.busy_since(before)?.as_secs_f64() / elapsed)
     };
     let (server_busy, clients_busy) = (
         share(target.process, busy.0)?,

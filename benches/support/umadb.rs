@@ -3,8 +3,8 @@
 //! What comes in: a folder with its program, or where to install it; how many bytes an event has.
 //! What goes out: events a second that are appended one by one, and that are read from the start.
 //! What may fail: it cannot be installed; `h2load` is not there. What must stay true: it is as
-//! durable as the ledger: an append is answered when it was flushed (`fdatasync`), together with
-//! those that came meanwhile; both are the server's own defaults. It speaks gRPC, so `h2load` sends
+//! durable as the ledger: an append is answered when it was flushed (`fdatasync`, twice for all that
+//! came meanwhile), as the server does when nobody changes it. It speaks gRPC, so `h2load` sends
 //! what `wrk` sends to the ledger: a connection a client, its next append once the last was answered.
 //!
 //! It does less: no condition is asked of an append, nothing is parsed, sealed, hashed or signed, and
@@ -64,10 +64,10 @@ fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut field = vec![(number << 3) | 2];
     let mut length = bytes.len();
     while length > 127 {
-        field.push((length & 127) as u8 | 128);
+        field.push(length.to_le_bytes()[0] | 128);
         length >>= 7;
     }
-    field.push((length & 127) as u8);
+    field.push(length.to_le_bytes()[0]);
     field.extend(bytes);
     field
 }
@@ -170,11 +170,11 @@ pub fn run(
     ];
     let append = field(1, &event.concat());
     let seconds = |time: Duration| time.as_secs().max(1);
-    let timed = |time: u64| vec![format!("-c{clients}"), format!("-D{time}")];
-    running.load("Append", &append, &timed(seconds(measured / 5)))?;
+    let how = |time: u64| vec![format!("-c{clients}"), format!("-D{time}")];
+    running.load("Append", &append, &how(seconds(measured / 5)))?;
     let (before, busy) = (running.head(programs)?, process.busy()?);
-    let (said, times) = running.load("Append", &append, &timed(seconds(measured)))?;
-    let busy = process.busy()? - busy;
+    let (said, times) = running.load("Append", &append, &how(seconds(measured)))?;
+    let busy = process.busy_since(busy)?;
     let head = running.head(programs)?;
     let appended = head - before;
     // A failure would be answered with 200, too. What was under way at the end is in neither count.
@@ -186,7 +186,7 @@ pub fn run(
     let busy = process.busy()?;
     let read = ["-c1", "-n1"].map(str::to_owned);
     let (said, times) = running.load("Read", &[2 << 3, 0], &read)?;
-    let busy = process.busy()? - busy;
+    let busy = process.busy_since(busy)?;
     let took = times
         .first()
         .with_context(|| format!("nothing was read: {said}"))?;
