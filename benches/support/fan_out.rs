@@ -72,7 +72,7 @@ pub async fn run(target: &Target, count: usize, rate: u32, measured: Duration) -
     let elapsed = begin.elapsed().as_secs_f64();
     let memory_kb = target.process.memory_kb()?;
     let share = |process: Process, before: Duration| -> Result<f64> {
-        Ok(process.busy()?.saturating_sub(before).as_secs_f64() / elapsed)
+        Ok(process.busy_since(before)?.as_secs_f64() / elapsed)
     };
     let (server_busy, clients_busy) = (
         share(target.process, busy.0)?,

@@ -148,6 +148,11 @@ impl Process {
         let ticks: Vec<u32> = ticks.map(str::parse).collect::<Result<_, _>>()?;
         Ok(TICK * ticks.iter().sum::<u32>())
     }
+
+    /// The same since it was so long.
+    pub fn busy_since(self, before: Duration) -> Result<Duration> {
+        Ok(self.busy()?.saturating_sub(before))
+    }
 }
 
 /// A server as its clients see it.

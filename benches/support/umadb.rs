@@ -3,8 +3,8 @@
 //! What comes in: a folder with its program, or where to install it; how many bytes an event has.
 //! What goes out: events a second that are appended one by one, and that are read from the start.
 //! What may fail: it cannot be installed; `h2load` is not there. What must stay true: it is as
-//! durable as the ledger: an append is answered when it was flushed (`fdatasync`), together with
-//! those that came meanwhile; both are the server's own defaults. It speaks gRPC, so `h2load` sends
+//! durable as the ledger: an append is answered when it was flushed (`fdatasync`, twice for all that
+//! came meanwhile), as the server does when nobody changes it. It speaks gRPC, so `h2load` sends
 //! what `wrk` sends to the ledger: a connection a client, its next append once the last was answered.
 //!
 //! It does less: no condition is asked of an append, nothing is parsed, sealed, hashed or signed, and
@@ -169,12 +169,12 @@ pub fn run(
         field(3, &vec![b'x'; bytes]),
     ];
     let append = field(1, &event.concat());
-    let whole = |time: Duration| time.as_secs().max(1);
-    let timed = |time: u64| vec![format!("-c{clients}"), format!("-D{time}")];
-    running.load("Append", &append, &timed(whole(measured / 5)))?;
+    let seconds = |time: Duration| time.as_secs().max(1);
+    let how = |time: u64| vec![format!("-c{clients}"), format!("-D{time}")];
+    running.load("Append", &append, &how(seconds(measured / 5)))?;
     let (before, busy) = (running.head(programs)?, process.busy()?);
-    let (printed, times) = running.load("Append", &append, &timed(whole(measured)))?;
-    let busy = process.busy()?.saturating_sub(busy);
+    let (said, times) = running.load("Append", &append, &how(seconds(measured)))?;
+    let busy = process.busy_since(busy)?;
     let head = running.head(programs)?;
     let appended = head - before;
     // A failure would be answered with 200, too. What was under way at the end is in neither count.
@@ -185,8 +185,8 @@ pub fn run(
     // From position 0 on.
     let busy = process.busy()?;
     let read = ["-c1", "-n1"].map(str::to_owned);
-    let (printed, times) = running.load("Read", &[2 << 3, 0], &read)?;
-    let busy = process.busy()?.saturating_sub(busy);
+    let (said, times) = running.load("Read", &[2 << 3, 0], &read)?;
+    let busy = process.busy_since(busy)?;
     let took = times
         .first()
         .with_context(|| format!("nothing was read: {printed}"))?;

@@ -49,7 +49,7 @@ pub fn run(folder: &Path, target: &Target, clients: usize, measured: Duration) -
     once(folder, target, clients, measured / 5)?;
     let before = target.process.busy()?;
     let figures = once(folder, target, clients, measured)?;
-    let busy = target.process.busy()?.saturating_sub(before);
+    let busy = target.process.busy_since(before)?;
     let failed = figures.get("others")? + figures.get("broken")?;
     let recorded = figures.get("requests")? - figures.get("others")?;
     ensure!(recorded > 0.0, "no birth was recorded");
