@@ -179,8 +179,8 @@ pub fn run(
     let appended = head - before;
     // A failure would be answered with 200, too. What was under way at the end is in neither count.
     let is_whole = appended.abs_diff(times.len() as u64) <= 2 * clients as u64;
-    ensure!(is_whole, "{appended} events were appended: {printed}");
-    let append = Load::new(times, 0, Duration::from_secs(whole(measured)));
+    ensure!(is_whole, "{appended} events were appended: {said}");
+    let append = Load::new(times, 0, Duration::from_secs(seconds(measured)));
     let append_busy_us = busy.as_secs_f64() * 1e6 / appended as f64;
     // From position 0 on.
     let busy = process.busy()?;
@@ -189,9 +189,9 @@ pub fn run(
     let busy = process.busy_since(busy)?;
     let took = times
         .first()
-        .with_context(|| format!("nothing was read: {printed}"))?;
-    let is_whole = data(&printed).is_some_and(|data| data > head * bytes as u64);
-    ensure!(is_whole, "not every event was read: {printed}");
+        .with_context(|| format!("nothing was read: {said}"))?;
+    let is_whole = data(&said).is_some_and(|data| data > head * bytes as u64);
+    ensure!(is_whole, "not every event was read: {said}");
     Ok(Baseline {
         append,
         append_busy_us,
