@@ -381,9 +381,9 @@ async fn everybody_is_told_exactly_what_was_appended_whatever_is_killed() {
     let log = log(&app, size).await;
     receipts.sort_unstable();
     assert_eq!(receipts, log.births);
-    heard
-        .iter()
-        .for_each(|one| assert_followed(&one.lock().unwrap(), &log.whole));
+    for one in &heard {
+        assert_followed(&one.lock().unwrap(), &log.whole);
+    }
     // A subscription that was made with a token is told what is of the offices of that token.
     {
         let worked = worked.lock().unwrap();
