@@ -22,6 +22,10 @@ const MEMORY_BYTES: u64 = 1 << 30;
 /// They may take one part in so many of what is free when the session begins, if that is more:
 /// what does not fit goes to temporary files, which takes several times as long.
 const PART_OF_FREE: u64 = 4;
+/// How many sorted temporary files are read together at most. Each takes some megabytes that are of
+/// this sort alone until it ends: without a limit, the first of several sorts that gets so far takes
+/// all memory that is left, and the others fail.
+const MERGED_TOGETHER: usize = 16;
 /// Where tables are, when their names are written out: `vitaledger.registers.births`.
 pub(super) const CATALOG: &str = "vitaledger";
 /// See [`CATALOG`].
@@ -53,6 +57,7 @@ pub(super) fn runtime() -> Result<Arc<RuntimeEnv>> {
     ));
     let runtime = RuntimeEnvBuilder::new()
         .with_memory_pool(pool)
+        .with_max_spill_merge_fan_in(MERGED_TOGETHER)
         .build_arc()?;
     runtime.deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())?;
     // Scans ask for a store by its name before they read without it.

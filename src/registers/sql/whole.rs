@@ -136,7 +136,10 @@ mod tests {
     /// `numbers(number, half)` with so many rows, and so much memory for what is joined.
     fn session(rows: i64, bytes: usize) -> Session {
         let pool = Arc::new(FairSpillPool::new(bytes));
-        let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool);
+        // Two at a time: the sort that is first at its last step must leave the others theirs.
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(pool)
+            .with_max_spill_merge_fan_in(2);
         let mut session = Session::empty(1, runtime.build_arc().unwrap());
         let numbers: ArrayRef = Arc::new((0..rows).collect::<Int64Array>());
         let halves: ArrayRef = Arc::new((0..rows).map(|row| row / 2).collect::<Int64Array>());
@@ -201,14 +204,16 @@ mod tests {
     async fn a_join_that_does_not_fit_is_sorted_instead() {
         const JOINED: &str =
             "SELECT count(*) FROM numbers a JOIN numbers b ON a.number = b.half + 1";
-        let (rows, bytes) = (400_000, 5 << 20);
+        let (rows, bytes) = (1_000_000, 12 << 20);
         let session = session(rows, bytes);
         {
-            // What sorts keep free for their last step, which is of no less for few rows.
+            // What each sort keeps free for its last step, which is of no less for few rows: two
+            // batches at a time, read ahead. With less, a sort has to find the rest in what the
+            // others leave.
             let state = session.context.state_ref();
             let mut state = state.write();
             let execution = &mut state.config_mut().options_mut().execution;
-            execution.sort_spill_reservation_bytes = 64 << 10;
+            execution.sort_spill_reservation_bytes = 512 << 10;
             execution.target_partitions = 2;
         }
         let fits = session.attempt(JOINED, &[], Joins::InMemory).await;
