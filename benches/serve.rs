@@ -9,8 +9,8 @@
 //! - recording: `wrk` (Debian: `apt-get install wrk`), each connection sends its next birth when
 //!   the last was answered, which is when it is durable;
 //! - telling: births come in at a fixed rate, in a batch every 20 ms, and subscribers note when they
-//!   are told of which; beside it, the same subscribers on a server that has the events ready-made
-//!   and keeps nothing;
+//!   are told of which, and again with streams in gzip, where they can unpack as much; beside it, the
+//!   same subscribers on a server that has the events ready-made and keeps nothing;
 //! - memory: what the server has with streams that are told nothing, less what it has without;
 //! - catching up: everything from the start, over one stream and page by page.
 //!
@@ -55,12 +55,15 @@ use clap::{Parser, ValueEnum};
 use postgres::Server;
 use ready_made::ReadyMade;
 use served::{MOST_STREAMS, Prepared, Served, Target};
+use subscribers::Coding;
 use support::deliver;
 use umadb::Baseline;
 use vitaledger::app::App;
 use writer::BATCHES;
 use wrk::Recorded;
 
+/// Events a second, of all clients together, that they are asked to unpack.
+const MOST_UNPACKED: u64 = 200_000;
 /// Files that are open beside the streams, and room for the rest.
 const FILES: usize = 200;
 
@@ -182,7 +185,8 @@ async fn main() -> Result<()> {
         let bytes = line.event_bytes;
         println!("\nready-made events of {bytes} bytes, over bare TCP: what this machine gives");
         let ready_made = ReadyMade::start(bytes)?;
-        telling(&options, &ready_made.target(folder, options.most_streams())).await?;
+        let target = ready_made.target(folder, options.most_streams());
+        telling(&options, &target, &[Coding::Plain]).await?;
     }
     let bytes = bytes.unwrap_or(2_000);
     let baseline = baseline(&options, folder, bytes);
@@ -225,7 +229,7 @@ async fn on(options: &Options, folder: &Path, ledger: &Prepared, name: &str) -> 
             without / 1024.0
         );
     }
-    telling(options, target).await?;
+    telling(options, target, &[Coding::Plain, Coding::Gzip]).await?;
     let recorded = wrk::is_there()
         .then(|| wrk::run(folder, target, options.clients, options.measured()))
         .transpose()?;
@@ -246,19 +250,26 @@ async fn on(options: &Options, folder: &Path, ledger: &Prepared, name: &str) -> 
 }
 
 /// Subscribers in all numbers, at all rates.
-async fn telling(options: &Options, target: &Target) -> Result<()> {
+async fn telling(options: &Options, target: &Target, codings: &[Coding]) -> Result<()> {
     println!("ms from the writer's answer (and from the sending of the batch) until it was told");
     println!(
-        "{:>6} {:>7} {:>8} {:>9} {:>15} {:>15} {:>15} {:>7} {:>8} {:>7}",
-        "", "births", "births", "events", "", "", "", "server", "clients", "server"
+        "{:>9} {:>7} {:>8} {:>9} {:>15} {:>15} {:>15} {:>7} {:>8} {:>7} {:>7}",
+        "", "births", "births", "events", "", "", "", "server", "clients", "server", "bytes"
     );
     println!(
-        "{:>6} {:>7} {:>8} {:>9} {:>15} {:>15} {:>15} {:>7} {:>8} {:>7}",
-        "listen", "/s", "/s done", "/s told", "p50", "p99", "max", "cores", "cores", "MB"
+        "{:>9} {:>7} {:>8} {:>9} {:>15} {:>15} {:>15} {:>7} {:>8} {:>7} {:>7}",
+        "listen", "/s", "/s done", "/s told", "p50", "p99", "max", "cores", "cores", "MB", "/event"
     );
-    for count in &options.subscribers {
+    let counts = options.subscribers.iter();
+    let counts = counts.flat_map(|count| codings.iter().map(move |coding| (count, *coding)));
+    for (count, coding) in counts {
+        let way = if coding == Coding::Gzip { "gz" } else { "" };
         for rate in &options.rates {
-            let out = fan_out::run(target, *count, *rate, options.measured()).await?;
+            // Beyond, it would be measured how fast the clients unpack.
+            if coding == Coding::Gzip && u64::from(*rate) * *count as u64 > MOST_UNPACKED {
+                continue;
+            }
+            let out = fan_out::run(target, (*count, coding), *rate, options.measured()).await?;
             let both = |per_cent| {
                 let (answer, sent) = (&out.since_answer, &out.since_sent);
                 format!(
@@ -268,7 +279,7 @@ async fn telling(options: &Options, target: &Target) -> Result<()> {
                 )
             };
             println!(
-                "{count:>6} {rate:>7} {:>8.0} {:>9.0} {:>15} {:>15} {:>15} {:>7.2} {:>8.2} {:>7.0}",
+                "{count:>6} {way:>2} {rate:>7} {:>8.0} {:>9.0} {:>15} {:>15} {:>15} {:>7.2} {:>8.2} {:>7.0} {:>7}",
                 out.recorded,
                 out.told,
                 both(50),
@@ -276,7 +287,8 @@ async fn telling(options: &Options, target: &Target) -> Result<()> {
                 both(100),
                 out.server_busy,
                 out.clients_busy,
-                out.memory_kb / 1024.0
+                out.memory_kb / 1024.0,
+                out.event_bytes
             );
             if out.wrong > 0 || out.late > 0 {
                 println!(

@@ -251,6 +251,7 @@ conform! {
     simulated_times_are_taken_and_bounded
     streams_are_in_order
     entries_are_found_by_type
+    who_waits_is_told
     checkpoints_and_tiles_stay
     nothing_is_updated_or_deleted
     sealed_parts_lie_at_their_entries

@@ -32,7 +32,7 @@ use vitaledger::audit::evidence::{self, EvidenceError};
 use vitaledger::audit::exported;
 use vitaledger::audit::verify::Scope;
 use vitaledger::ledger::aggregate::log::{Log, LogCommand};
-use vitaledger::ledger::request::{Command, For};
+use vitaledger::ledger::request::For;
 use vitaledger::seal::keys::SigningKey;
 use vitaledger::seal::sealer::SealError;
 use vitaledger::store::location::Location;
@@ -467,15 +467,11 @@ async fn a_key_that_others_put_into_the_log_is_neither_signed_nor_handed_out() {
     let stranger = SigningKey::generate(&mut rand_core::OsRng, &app.origin).unwrap();
     let stranger = stranger.verifier_key().to_string();
     let named = stranger.clone();
-    let command = For::<Log> {
-        stream: app.ledger.id,
-        sealed: None,
-        build: Box::new(move |_| LogCommand::AddKey {
-            verifier_key: named.clone(),
-        }),
+    let add = move |_| LogCommand::AddKey {
+        verifier_key: named.clone(),
     };
+    let command = For::<Log>::new(app.ledger.id, add).command();
     let context = app.context(None);
-    let command = Command::Stream(Box::new(command));
     app.ledger
         .execute_one(&context, command)
         .await

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::served::{Process, Target};
-use super::subscribers::{self, Subscriber, Taking};
+use super::subscribers::{self, Coding, Subscriber, Taking};
 use super::writer::{self, Written};
 
 /// Streams settle before anything is written.
@@ -42,6 +42,8 @@ pub struct FanOut {
     pub since_answer: Times,
     /// From the sending of the batch.
     pub since_sent: Times,
+    /// Bytes of an event as it came.
+    pub event_bytes: u64,
     /// Positions that were left out or told twice.
     pub wrong: u64,
     /// Subscribers that were not told of everything in the end.
@@ -55,8 +57,13 @@ pub struct FanOut {
 }
 
 /// Writes at a rate while so many subscribers listen.
-pub async fn run(target: &Target, count: usize, rate: u32, measured: Duration) -> Result<FanOut> {
-    let open = subscribers::open(target.address, &target.auditors, count).await?;
+pub async fn run(
+    target: &Target,
+    (count, coding): (usize, Coding),
+    rate: u32,
+    measured: Duration,
+) -> Result<FanOut> {
+    let open = subscribers::open(target.address, &target.auditors, count, coding).await?;
     let taking = Taking::begin(open);
     tokio::time::sleep(SETTLE).await;
     let warm_up = measured / 5;
@@ -84,12 +91,22 @@ pub async fn run(target: &Target, count: usize, rate: u32, measured: Duration) -
         told: counted.told,
         since_answer: counted.since_answer,
         since_sent: counted.since_sent,
+        event_bytes: event_bytes(&told),
         wrong: told.iter().map(|one| one.wrong).sum(),
         late,
         server_busy,
         clients_busy,
         memory_kb,
     })
+}
+
+fn event_bytes(told: &[Subscriber]) -> u64 {
+    let bytes: u64 = told.iter().map(|one| one.bytes).sum();
+    let events = told.iter().map(|one| {
+        let last = one.told.last().map(|(_, last)| *last);
+        last.zip(one.first).map_or(0, |(last, first)| last - first)
+    });
+    bytes / events.sum::<u64>().max(1)
 }
 
 struct Counted {
@@ -150,11 +167,11 @@ fn micros(later: Instant, earlier: Instant) -> u32 {
 /// Memory of the server for a stream that is told nothing, in kB, and all its memory without any.
 pub async fn memory(target: &Target, idle: usize) -> Result<(f64, f64)> {
     // The first streams begin what all need.
-    let few = subscribers::open(target.address, &target.auditors, 20).await?;
+    let few = subscribers::open(target.address, &target.auditors, 20, Coding::Plain).await?;
     drop(few);
     tokio::time::sleep(SETTLE * 3).await;
     let without = target.process.memory_kb()?;
-    let open = subscribers::open(target.address, &target.auditors, idle).await?;
+    let open = subscribers::open(target.address, &target.auditors, idle, Coding::Plain).await?;
     let taking = Taking::begin(open);
     // They take the first of what is sent, and then wait.
     tokio::time::sleep(SETTLE * 5).await;

@@ -25,7 +25,7 @@ use crate::audit::run::{Examination, Moment, Run};
 use crate::ledger::aggregate::finding::{
     Finding as FindingAggregate, FindingCommand, FindingStage, Step,
 };
-use crate::ledger::request::{Command, For, Request, StreamCommand};
+use crate::ledger::request::{For, Request};
 use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeDirectory;
 use crate::model::slot::Slot;
@@ -279,7 +279,7 @@ impl App {
             {
                 settled.cleared += 1;
                 let clear = move |_| FindingCommand::Clear { position };
-                requests.push(Command::Stream(finding_command(case.id, None, clear)).into());
+                requests.push(finding_command(case.id, None, clear).command().into());
             }
         }
         let context = self.context(None);
@@ -312,7 +312,7 @@ impl App {
             rules_digest: digest.clone(),
             verdict: finding.verdict,
         });
-        Command::Stream(raise).into()
+        raise.command().into()
     }
 
     /// The numbers that offices gave records, by record: what an auditor looks them up by. That
@@ -348,10 +348,6 @@ pub(super) fn finding_command(
     id: Uuid,
     sealed: Option<(Slot, String)>,
     build: impl Fn(crate::ledger::commitment::Commitments) -> FindingCommand + Send + Sync + 'static,
-) -> Box<dyn StreamCommand> {
-    Box::new(For::<FindingAggregate> {
-        stream: id,
-        sealed,
-        build: Box::new(build),
-    })
+) -> For<FindingAggregate> {
+    For::new(id, build).with_sealed(sealed)
 }

@@ -17,7 +17,7 @@ use crate::audit::casebook::discard;
 use crate::ledger::aggregate::erasure::{Erasure, ErasureCommand, ErasureEvent, MAX_KEY_IDS};
 use crate::ledger::keys::TokenPurpose;
 use crate::ledger::recording::token_purpose;
-use crate::ledger::request::{Command, For, Receipt};
+use crate::ledger::request::{For, Receipt};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::schema::RecordKind;
 use crate::model::slot::Slot;
@@ -171,22 +171,16 @@ impl App {
                 .map(|record| hex::encode(record.key_id))
                 .collect();
             let (actor, approval) = (self.actor.clone(), approval.clone());
-            let command = For::<Erasure> {
-                stream: Uuid::new_v8(rand::random()),
-                sealed: None,
-                build: Box::new(move |_| ErasureCommand::Erase {
-                    actor: actor.clone(),
-                    approved_by: approval.approved_by.clone(),
-                    blinded_root: blinded_root.clone(),
-                    key_ids: key_ids.clone(),
-                    legal_basis: approval.legal_basis.clone(),
-                }),
+            let erase = move |_| ErasureCommand::Erase {
+                actor: actor.clone(),
+                approved_by: approval.approved_by.clone(),
+                blinded_root: blinded_root.clone(),
+                key_ids: key_ids.clone(),
+                legal_basis: approval.legal_basis.clone(),
             };
+            let erase = For::<Erasure>::new(Uuid::new_v8(rand::random()), erase).command();
             let context = self.context(None);
-            let answer = self
-                .ledger
-                .execute_one(&context, Command::Stream(Box::new(command)))
-                .await??;
+            let answer = self.ledger.execute_one(&context, erase).await??;
             let erasure = answer.receipt().position;
             let ids: Vec<Uuid> = part.iter().map(|record| record.record_id).collect();
             // Not what was planned, but what there is now: a correction may have come since. And

@@ -19,7 +19,7 @@ use super::error::failed;
 use super::records::sealed_text;
 use super::{App, AppError};
 use crate::ledger::aggregate::finding::{FindingCommand, FindingStage};
-use crate::ledger::request::{Answer, Command, Request, Stated};
+use crate::ledger::request::{Answer, Request};
 use crate::model::id::{OfficeCode, Position};
 use crate::model::period::Period;
 use crate::model::slot::Slot;
@@ -270,12 +270,9 @@ impl App {
                 },
             }
         });
-        let stated = Stated {
-            command,
-            said: Sha256::digest(said.as_bytes()).into(),
-        };
+        let said = Sha256::digest(said.as_bytes()).into();
         let request = Request {
-            command: Command::Stream(Box::new(stated)),
+            command: command.with_said(said).command(),
             idempotency_key,
         };
         let context = self.context(None);

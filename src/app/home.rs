@@ -33,14 +33,15 @@ use uuid::Uuid;
 use super::AppError;
 use super::error::failed;
 use super::keys::{MasterFile, master_keys_text, new_master_key, read_master_keys};
-use super::log_files::office_of;
+use super::log_files::parsed;
 use super::shelf::Shelf;
 use crate::audit::keys::roster;
 use crate::ledger::aggregate::log::{Log, LogCommand};
+use crate::ledger::aggregate::office::office_after;
 use crate::ledger::execute::Ledger;
 use crate::ledger::keys::{LedgerKeys, Secret};
 use crate::ledger::master::MasterKeys;
-use crate::ledger::request::{Command, Context, For, fold};
+use crate::ledger::request::{Context, For, fold};
 use crate::ledger::years::year_key_ends;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
@@ -187,20 +188,14 @@ impl App {
         app.verifier_keys = vec![signing.verifier_key().clone()];
         app.named_keys.clone_from(&app.verifier_keys);
         let simulated_clock = options.simulated_clock;
-        let open = For::<Log> {
-            stream: ledger_id,
-            sealed: None,
-            build: Box::new(move |_| LogCommand::Open {
-                ledger_id,
-                origin: origin.clone(),
-                simulated_clock,
-                verifier_key: verifier_key.clone(),
-            }),
-        };
+        let open = For::<Log>::new(ledger_id, move |_| LogCommand::Open {
+            ledger_id,
+            origin: origin.clone(),
+            simulated_clock,
+            verifier_key: verifier_key.clone(),
+        });
         let context = app.context(None);
-        app.ledger
-            .execute_one(&context, Command::Stream(Box::new(open)))
-            .await??;
+        app.ledger.execute_one(&context, open.command()).await??;
         app.seal().await?;
         Ok(app)
     }
@@ -460,7 +455,10 @@ impl App {
             if stored.position >= size {
                 break;
             }
-            events.push((stored.position, office_of(&stored)?));
+            let position = stored.position;
+            let office = office_after(&parsed(&stored)?)
+                .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
+            events.extend(office.map(|office| (position, office)));
         }
         Ok(events)
     }

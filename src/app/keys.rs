@@ -30,7 +30,7 @@ use super::{App, AppError};
 use crate::ledger::aggregate::log::{Log, LogCommand};
 use crate::ledger::keys::Secret;
 use crate::ledger::master::{KeySet, KeySource, MasterKey};
-use crate::ledger::request::{Command, For, Receipt, fold};
+use crate::ledger::request::{For, Receipt, fold};
 use crate::model::id::Position;
 use crate::model::time::{Timestamp, parse_date};
 use crate::seal::keys::key_texts;
@@ -329,12 +329,8 @@ impl App {
     async fn say_rotated(&self, from: u32, to: u32) -> Result<Receipt, AppError> {
         let wraps = self.ledger.vault.wrapped_under().await?;
         let records = wraps.get(&to).copied().unwrap_or(0);
-        let command = For::<Log> {
-            stream: self.ledger.id,
-            sealed: None,
-            build: Box::new(move |_| LogCommand::RotateMasterKey { from, records, to }),
-        };
-        let command = Command::Stream(Box::new(command));
+        let rotate = move |_| LogCommand::RotateMasterKey { from, records, to };
+        let command = For::<Log>::new(self.ledger.id, rotate).command();
         let context = self.context(None);
         let answer = self.ledger.execute_one(&context, command).await??;
         Ok(answer.receipt().clone())

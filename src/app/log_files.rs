@@ -5,10 +5,8 @@
 //! leaves, so that witnesses have seen the tree of whatever is handed out.
 
 use super::{App, AppError};
-use crate::ledger::aggregate::office::OfficeEvent;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
-use crate::model::office::OfficeFields;
 use crate::seal::checkpoint::Checkpoint;
 use crate::seal::entries::LogFile;
 use crate::seal::served;
@@ -35,18 +33,6 @@ impl App {
         let store = self.store();
         Ok(served::log_file(store.as_ref(), checkpoint.size(), file).await?)
     }
-}
-
-/// What an office became by a stored entry of its stream.
-///
-/// # Errors
-/// When its bytes are none.
-pub(super) fn office_of(stored: &StoredEntry) -> Result<OfficeFields, AppError> {
-    let position = stored.position;
-    let event: OfficeEvent = Entry::parse(&stored.bytes)
-        .and_then(|entry| serde_json::from_str(entry.payload.get()))
-        .map_err(|error| AppError::Integrity(format!("position {position}: {error}")))?;
-    Ok(event.office().clone())
 }
 
 /// Reads a stored entry.

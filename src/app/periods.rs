@@ -8,12 +8,10 @@
 
 use std::io::ErrorKind;
 
-use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{Days, NaiveDate};
 use serde::Serialize;
-use uuid::Uuid;
 
 use super::error::failed;
 use super::history::name_of;
@@ -22,10 +20,10 @@ use super::records::sealed_text;
 use super::{App, AppError};
 use crate::ledger::aggregate::period::{PeriodAggregate, PeriodCommand};
 use crate::ledger::commitment::Commitments;
-use crate::ledger::request::{Command, For, Receipt, Refusal, StreamCommand, Writing};
+use crate::ledger::request::{For, Receipt};
 use crate::locale::Bilingual;
 use crate::model::calendar::Calendar;
-use crate::model::entry::{Entry, Unplaced};
+use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
 use crate::model::office::OfficeFields;
 use crate::model::period::Period;
@@ -35,7 +33,6 @@ use crate::registers::views::period::Pin;
 use crate::report::periods::{Did, PeriodLife, PeriodState, lives};
 use crate::report::restatement::Pinned;
 use crate::seal::checkpoint::Checkpoint;
-use crate::store::StoredEntry;
 
 /// The file of the calendar, in the ledger's folder.
 const CALENDAR: &str = "calendar";
@@ -87,35 +84,6 @@ pub struct PeriodStatus {
     pub restatements: Option<u64>,
     /// When its return is due; counties and facilities send none.
     pub return_due_on: Option<NaiveDate>,
-}
-
-/// A command of a period, which concerns an office.
-struct OfOffice {
-    office: OfficeCode,
-    command: For<PeriodAggregate>,
-}
-
-#[async_trait]
-impl StreamCommand for OfOffice {
-    fn stream(&self) -> Uuid {
-        self.command.stream()
-    }
-
-    fn sealed(&self) -> Option<(Slot, &str)> {
-        self.command.sealed()
-    }
-
-    fn office(&self) -> Option<String> {
-        Some(self.office.to_string())
-    }
-
-    async fn decide(
-        &self,
-        history: &[StoredEntry],
-        writing: &Writing<'_>,
-    ) -> Result<Vec<Unplaced>, Refusal> {
-        self.command.decide(history, writing).await
-    }
 }
 
 /// The name of an office in both languages.
@@ -208,12 +176,11 @@ impl App {
         build: impl Fn(Commitments) -> PeriodCommand + Send + Sync + 'static,
     ) -> Result<Receipt, AppError> {
         let name = format!("{office}/{period}");
-        let command = For::<PeriodAggregate> {
-            stream: self.ledger.keys.stream_id("period", &name),
-            sealed: reason.map(|text| (Slot::REASON, text)),
-            build: Box::new(build),
-        };
-        let command = Command::Stream(Box::new(OfOffice { office, command }));
+        let stream = self.ledger.keys.stream_id("period", &name);
+        let command = For::<PeriodAggregate>::new(stream, build)
+            .with_sealed(reason.map(|text| (Slot::REASON, text)))
+            .of_office(office)
+            .command();
         let context = self.context(None);
         let answer = self.ledger.execute_one(&context, command).await??;
         self.seal().await?;

@@ -13,7 +13,7 @@ use crate::history::playback::SealedDates;
 use crate::ledger::aggregate::NamedRecords;
 use crate::ledger::aggregate::disclosure::{Disclosure, DisclosureCommand};
 use crate::ledger::history::RecordHistory;
-use crate::ledger::request::{Command, For, Receipt};
+use crate::ledger::request::{For, Receipt};
 use crate::model::entry::leaf_hash;
 use crate::model::fields::AnyFields;
 use crate::model::id::OfficeCode;
@@ -201,21 +201,19 @@ impl App {
     ) -> Result<Receipt, AppError> {
         let actor = self.actor.clone();
         let records = named_records(ids);
-        let command = For::<Disclosure> {
-            stream: Uuid::new_v8(rand::random()),
-            sealed: Some((Slot::PURPOSE, sealed_text("purpose", purpose)?)),
-            build: Box::new(move |commitments| DisclosureCommand::Disclose {
+        let purpose = sealed_text("purpose", purpose)?;
+        let disclose = For::<Disclosure>::new(Uuid::new_v8(rand::random()), move |commitments| {
+            DisclosureCommand::Disclose {
                 actor: actor.clone(),
                 commitments,
                 records: records.clone(),
                 slots: slots.clone(),
-            }),
-        };
+            }
+        });
+        let disclose = disclose.with_sealed(Some((Slot::PURPOSE, purpose)));
         let context = self.context(None);
-        let answer = self
-            .ledger
-            .execute_one(&context, Command::Stream(Box::new(command)))
-            .await??;
+        let answer = self.ledger.execute_one(&context, disclose.command());
+        let answer = answer.await??;
         self.seal().await?;
         Ok(answer.receipt().clone())
     }

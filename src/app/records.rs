@@ -1,6 +1,7 @@
 //! Changes of records, one or several together: record, correct, void.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -172,34 +173,32 @@ impl App {
             change,
             idempotency_key,
         };
-        let mut answers = self.apply(&[asked], None).await?;
+        let reach = Reach {
+            offices: self.offices_now().await?,
+            within: None,
+        };
+        let mut answers = self.apply(&[asked], &reach).await?;
         let none = || LedgerError::CutOff("no answer".to_owned());
         answers.pop().ok_or_else(none)?
     }
 
-    /// Applies changes together, and seals: each is answered on its own, in their order. With
-    /// `within`, only records of that office and those below it can be recorded or changed, and
-    /// others are as if they were not there.
+    /// Applies changes together, and seals: each is answered on its own, in their order. Records
+    /// that are beyond the reach are as if they were not there.
     ///
     /// # Errors
     /// When the store fails; nothing was acknowledged then.
     pub async fn apply(
         &self,
         asked: &[Asked],
-        within: Option<OfficeCode>,
+        reach: &Reach,
     ) -> Result<Vec<Result<Answer, AppError>>, AppError> {
-        let offices = self.offices_now().await?;
-        let reach = Reach {
-            offices: &offices,
-            within,
-        };
         let mut answers: Vec<Option<Result<Answer, AppError>>> = Vec::new();
         answers.resize_with(asked.len(), || None);
         let mut open: Vec<usize> = (0..asked.len()).collect();
         for attempt in 1..=ATTEMPTS {
             let (mut requests, mut waiting) = (Vec::new(), Vec::new());
             for index in open {
-                match self.request(&asked[index], &reach).await {
+                match self.request(&asked[index], reach).await {
                     Ok(request) => {
                         requests.push(request);
                         waiting.push(index);
@@ -231,7 +230,7 @@ impl App {
     }
 
     /// The ledger's request for what was asked.
-    async fn request(&self, asked: &Asked, reach: &Reach<'_>) -> Result<Request, AppError> {
+    async fn request(&self, asked: &Asked, reach: &Reach) -> Result<Request, AppError> {
         let command = match &asked.change {
             Change::Record { kind, values } => {
                 let mut cells = vec![String::new(); kind.columns().len()];
@@ -289,7 +288,7 @@ impl App {
         &self,
         kind: RecordKind,
         record_id: Uuid,
-        reach: &Reach<'_>,
+        reach: &Reach,
     ) -> Result<RecordHistory, AppError> {
         let none = || format!("there is no {kind} {record_id}");
         let history = self.ledger.history(record_id).await?;
@@ -337,12 +336,15 @@ impl Change {
 }
 
 /// The offices, and those of them that may be acted for.
-struct Reach<'a> {
-    offices: &'a OfficeDirectory,
-    within: Option<OfficeCode>,
+pub struct Reach {
+    /// All of them.
+    pub offices: Arc<OfficeDirectory>,
+    /// This one and those below it: only their records can be recorded or changed. All when not
+    /// given.
+    pub within: Option<OfficeCode>,
 }
 
-impl Reach<'_> {
+impl Reach {
     fn is_allowed(&self, office: OfficeCode) -> bool {
         self.within
             .is_none_or(|top| self.offices.is_within(office, top))
@@ -354,7 +356,7 @@ impl Reach<'_> {
 
     fn draft(&self, kind: RecordKind, cells: &[String]) -> Result<Box<Draft>, AppError> {
         let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
-        let draft = Draft::read(kind, &cells, self.offices)?;
+        let draft = Draft::read(kind, &cells, &self.offices)?;
         if self.is_allowed(draft.office) {
             return Ok(Box::new(draft));
         }

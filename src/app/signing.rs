@@ -20,7 +20,7 @@ use super::error::failed;
 use super::keys::lock;
 use super::{App, AppError};
 use crate::ledger::aggregate::log::{Log, LogCommand};
-use crate::ledger::request::{Command, For, Receipt};
+use crate::ledger::request::{For, Receipt};
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 use crate::seal::keys::{SigningKey, VerifierKey, key_lines, key_texts};
@@ -300,13 +300,8 @@ impl App {
         &self,
         build: impl Fn() -> LogCommand + Send + Sync + 'static,
     ) -> Result<Receipt, AppError> {
-        let command = For::<Log> {
-            stream: self.ledger.id,
-            sealed: None,
-            build: Box::new(move |_| build()),
-        };
+        let command = For::<Log>::new(self.ledger.id, move |_| build()).command();
         let context = self.context(None);
-        let command = Command::Stream(Box::new(command));
         let answer = self.ledger.execute_one(&context, command).await??;
         Ok(answer.receipt().clone())
     }

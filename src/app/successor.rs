@@ -215,16 +215,12 @@ async fn succeeded(
     let predecessor = String::from_utf8(checked.note.clone())
         .map_err(|error| AppError::Integrity(format!("the newest checkpoint: {error}")))?;
     let (origin, verifier_key) = (origin.to_owned(), verifier_key.to_owned());
-    let command = For::<Log> {
-        stream: checked.manifest.ledger_id,
-        sealed: None,
-        build: Box::new(move |_| LogCommand::Succeed {
-            origin: origin.clone(),
-            predecessor: predecessor.clone(),
-            signed,
-            verifier_key: verifier_key.clone(),
-        }),
-    };
+    let command = For::<Log>::new(checked.manifest.ledger_id, move |_| LogCommand::Succeed {
+        origin: origin.clone(),
+        predecessor: predecessor.clone(),
+        signed,
+        verifier_key: verifier_key.clone(),
+    });
     let metadata: Metadata = [("actor".into(), actor.to_owned())].into();
     let writing = Writing {
         metadata: &metadata,

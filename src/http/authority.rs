@@ -18,7 +18,7 @@ use super::frame::Asker;
 use super::problem::{Kind, Problem, Said};
 use super::service::Service;
 use crate::app::App;
-use crate::app::records::office_of_record;
+use crate::app::records::{Reach, office_of_record};
 use crate::app::tokens::{TokenState, actor_of};
 use crate::ledger::history::RecordHistory;
 use crate::model::id::OfficeCode;
@@ -102,6 +102,15 @@ impl Authority {
         problem
     }
 
+    /// What they may change.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        Reach {
+            offices: self.offices.clone(),
+            within: Some(self.office),
+        }
+    }
+
     /// A record, if it is theirs.
     ///
     /// # Errors
@@ -165,7 +174,8 @@ async fn authenticate(parts: &Parts, service: &Service) -> Result<Authority, Pro
     }
     let appended = service.appended.clone();
     let app = service.app.acting(actor_of(token.id), appended);
-    let offices = app.offices_now().await?;
+    // As of the look at the token: once for each request.
+    let offices = app.offices_known();
     Ok(Authority {
         token: token.id,
         hash: token.hash,

@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +24,9 @@ use super::service::Service;
 use crate::app::tokens::TokenState;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
-use crate::subscription::feed::Reader;
+use crate::subscription::feed::{Reader, Told};
+use crate::subscription::gzip::{self, Piece};
+use crate::subscription::{self, SubscriptionError};
 
 /// The media type.
 pub const MEDIA_TYPE: &str = "text/event-stream";
@@ -124,11 +125,63 @@ struct Telling {
     heartbeat_at: Instant,
     begun: bool,
     ended: bool,
+    /// As what it is told.
+    coding: Coding,
     _stream: Stream,
 }
 
+/// How a stream is coded on its way.
+#[derive(Debug)]
+pub enum Coding {
+    /// As it is.
+    Identity,
+    /// In gzip.
+    Gzip(gzip::Stream),
+}
+
+impl Coding {
+    /// The text, coded.
+    fn code(&mut self, text: String) -> subscription::Result<Bytes> {
+        match self {
+            Self::Identity => Ok(text.into()),
+            Self::Gzip(stream) => {
+                let piece = Piece::of(text.as_bytes());
+                let failed = |error: std::io::Error| SubscriptionError::Packing(error.to_string());
+                Ok(stream.told(&piece.map_err(failed)?))
+            }
+        }
+    }
+
+    /// The events that somebody is told, coded, and how many there are.
+    fn code_events(&mut self, told: &Told<'_>) -> subscription::Result<(Bytes, usize)> {
+        match self {
+            Self::Identity => Ok(told.text()),
+            Self::Gzip(stream) => {
+                let piece = told.piece()?;
+                Ok(piece.map_or_else(Default::default, |(piece, count)| {
+                    (stream.told(&piece), count)
+                }))
+            }
+        }
+    }
+
+    /// What ends it.
+    fn end(&mut self) -> Bytes {
+        match std::mem::replace(self, Self::Identity) {
+            Self::Identity => Bytes::new(),
+            Self::Gzip(stream) => stream.end(),
+        }
+    }
+}
+
 /// The body of a stream: what the reader is told, for a token whose secret has this hash.
-pub fn body(service: &Service, stream: Stream, reader: Reader, hash: [u8; 32]) -> Body {
+pub fn body(
+    service: &Service,
+    stream: Stream,
+    reader: Reader,
+    hash: [u8; 32],
+    coding: Coding,
+) -> Body {
     let telling = Telling {
         service: service.clone(),
         reader,
@@ -137,6 +190,7 @@ pub fn body(service: &Service, stream: Stream, reader: Reader, hash: [u8; 32]) -
         heartbeat_at: Instant::now() + service.limits.heartbeat,
         begun: false,
         ended: false,
+        coding,
         _stream: stream,
     };
     let chunks = unfold(telling, |mut telling| async move {
@@ -161,50 +215,53 @@ impl Telling {
         if self.ended {
             return None;
         }
+        match self.next().await {
+            Ok(chunk) => Some(chunk),
+            Err(error) => {
+                tracing::error!(%error, "a stream ends: the log cannot be read");
+                self.ended = true;
+                None
+            }
+        }
+    }
+
+    async fn next(&mut self) -> subscription::Result<Bytes> {
         if !self.begun {
             self.begun = true;
             // At once, so that the client knows that it is heard.
             let place = place(self.reader.position());
-            return Some(format!("retry: {RETRY_MS}\n{place}").into());
+            return self.coding.code(format!("retry: {RETRY_MS}\n{place}"));
         }
         loop {
             if *self.stopping.borrow_and_update() {
-                return Some(self.end(": the server stops"));
+                return self.end(": the server stops");
             }
             let now = Instant::now();
             if now >= self.heartbeat_at {
                 self.heartbeat_at = now + self.service.limits.heartbeat;
                 if !self.may_go_on().await {
-                    return Some(self.end(": the token does not work any more"));
+                    return self.end(": the token does not work any more");
                 }
-                return Some(place(self.reader.position()).into());
+                return self.coding.code(place(self.reader.position()));
             }
             let patience = self.heartbeat_at - now;
             let told = tokio::select! {
-                told = tell(&mut self.reader, patience) => told,
+                told = tell(&mut self.reader, &mut self.coding, patience) => told?,
                 // Looked at above.
                 _ = self.stopping.changed() => continue,
             };
-            match told {
-                Ok((_, 0)) => {}
-                Ok((text, count)) => {
-                    self.service.metrics.delivered("stream", count as u64);
-                    return Some(text);
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a stream ends: the log cannot be read");
-                    return None;
-                }
+            if let (text, count @ 1..) = told {
+                self.service.metrics.delivered("stream", count as u64);
+                return Ok(text);
             }
         }
     }
 
-    fn end(&mut self, why: &str) -> Bytes {
+    fn end(&mut self, why: &str) -> subscription::Result<Bytes> {
         self.ended = true;
-        let mut text = place(self.reader.position());
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{why}\n\n");
-        text.into()
+        let place = place(self.reader.position());
+        let said = self.coding.code(format!("{place}{why}\n\n"))?;
+        Ok([said, self.coding.end()].concat().into())
     }
 
     /// Whether the token still works. Where that cannot be told, it is asked again.
@@ -220,14 +277,15 @@ impl Telling {
     }
 }
 
-/// The next events as text, and how many there are. It may be given up while it waits: what the
-/// reader was told of is written down before it waits again.
+/// The next events, coded, and how many there are. It may be given up while it waits: what the
+/// reader was told of is coded before it waits again.
 async fn tell(
     reader: &mut Reader,
+    coding: &mut Coding,
     patience: Duration,
-) -> crate::subscription::Result<(Bytes, usize)> {
-    let Some(told) = reader.next(patience).await? else {
-        return Ok((Bytes::new(), 0));
-    };
-    Ok(told.text())
+) -> subscription::Result<(Bytes, usize)> {
+    match reader.next(patience).await? {
+        Some(told) => coding.code_events(&told),
+        None => Ok((Bytes::new(), 0)),
+    }
 }

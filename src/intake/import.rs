@@ -506,17 +506,15 @@ impl<'a> Importing<'a> {
                     replayed: sum(|part| part.replayed),
                     size_bytes: file.size_bytes,
                 };
-                let command = For::<Import> {
-                    stream: Uuid::new_v8(rand::random()),
-                    sealed: Some((Slot::FILE_NAME, file.name.clone())),
-                    build: Box::new(move |commitments| ImportCommand::Finish {
-                        commitments,
-                        file: imported.clone(),
-                    }),
+                let finish = move |commitments| ImportCommand::Finish {
+                    commitments,
+                    file: imported.clone(),
                 };
+                let finish = For::<Import>::new(Uuid::new_v8(rand::random()), finish);
+                let finish = finish.with_sealed(Some((Slot::FILE_NAME, file.name.clone())));
                 let answer = self
                     .ledger
-                    .execute_one(&self.context, Command::Stream(Box::new(command)))
+                    .execute_one(&self.context, finish.command())
                     .await?;
                 answer.map_err(|refusal| LedgerError::CutOff(refusal.to_string()))?;
             }

@@ -286,18 +286,14 @@ impl Ledger {
                 let stream = self.keys.stream_id("office", office.code.as_str());
                 let known = !self.store.streams(&[stream]).await?.is_empty();
                 let office = office.clone();
-                let command = For::<Office> {
-                    stream,
-                    sealed: None,
-                    build: Box::new(move |_| {
-                        let office = office.clone();
-                        if known {
-                            OfficeCommand::Change { office }
-                        } else {
-                            OfficeCommand::Register { office }
-                        }
-                    }),
-                };
+                let command = For::<Office>::new(stream, move |_| {
+                    let office = office.clone();
+                    if known {
+                        OfficeCommand::Change { office }
+                    } else {
+                        OfficeCommand::Register { office }
+                    }
+                });
                 self.stream(context, &command, idempotency).await
             }
             Command::Stream(command) => self.stream(context, command.as_ref(), idempotency).await,

@@ -12,7 +12,7 @@ use super::envelope::{Envelope, EnvelopeError, Metadata};
 use super::history::HistoryError;
 use super::keys::UnwrapError;
 use crate::model::entry::{Entry, Unplaced, leaf_hash};
-use crate::model::id::Position;
+use crate::model::id::{OfficeCode, Position};
 use crate::model::office::OfficeFields;
 use crate::model::record::Draft;
 use crate::model::slot::Slot;
@@ -292,14 +292,10 @@ pub trait StreamCommand: Send + Sync {
     /// Free text that goes to the vault.
     fn sealed(&self) -> Option<(Slot, &str)>;
     /// The office that it concerns.
-    fn office(&self) -> Option<String> {
-        None
-    }
+    fn office(&self) -> Option<String>;
     /// What the caller said, by which a repeated idempotency key is told from a misused one; nothing
     /// for what is never asked with such a key.
-    fn said(&self) -> &[u8] {
-        &[]
-    }
+    fn said(&self) -> &[u8];
     /// Folds the history, decides, and writes the events.
     async fn decide(
         &self,
@@ -313,12 +309,59 @@ type Build<A> = Box<dyn Fn(Commitments) -> <A as Aggregate>::Command + Send + Sy
 
 /// A command of the aggregate `A`.
 pub struct For<A: Aggregate> {
-    /// The stream.
-    pub stream: Uuid,
-    /// Free text that goes to the vault.
-    pub sealed: Option<(Slot, String)>,
-    /// Builds the command from the commitment to that text.
-    pub build: Build<A>,
+    stream: Uuid,
+    sealed: Option<(Slot, String)>,
+    office: Option<OfficeCode>,
+    said: Option<[u8; 32]>,
+    build: Build<A>,
+}
+
+impl<A: Aggregate> For<A> {
+    /// For a stream, built from the commitments to what is sealed with it.
+    pub fn new(
+        stream: Uuid,
+        build: impl Fn(Commitments) -> A::Command + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            stream,
+            sealed: None,
+            office: None,
+            said: None,
+            build: Box::new(build),
+        }
+    }
+
+    /// With free text that goes to the vault.
+    #[must_use]
+    pub fn with_sealed(mut self, sealed: Option<(Slot, String)>) -> Self {
+        self.sealed = sealed;
+        self
+    }
+
+    /// That concerns an office.
+    #[must_use]
+    pub const fn of_office(mut self, office: OfficeCode) -> Self {
+        self.office = Some(office);
+        self
+    }
+
+    /// That may be asked with an idempotency key, with the digest of what the caller said.
+    #[must_use]
+    pub const fn with_said(mut self, said: [u8; 32]) -> Self {
+        self.said = Some(said);
+        self
+    }
+
+    /// As what a request asks for.
+    #[must_use]
+    pub fn command(self) -> Command
+    where
+        A: Aggregate<Services = ()> + 'static,
+        A::Command: Send,
+        A::Event: 'static,
+    {
+        Command::Stream(Box::new(self))
+    }
 }
 
 #[async_trait]
@@ -336,6 +379,14 @@ where
         self.sealed
             .as_ref()
             .map(|(slot, text)| (*slot, text.as_str()))
+    }
+
+    fn office(&self) -> Option<String> {
+        Some(self.office?.to_string())
+    }
+
+    fn said(&self) -> &[u8] {
+        self.said.as_ref().map_or(&[], |said| said)
     }
 
     async fn decide(
@@ -364,41 +415,6 @@ where
             event_id = Uuid::now_v7();
         }
         Ok(unplaced)
-    }
-}
-
-/// A command that may be asked with an idempotency key.
-pub struct Stated {
-    /// The command.
-    pub command: Box<dyn StreamCommand>,
-    /// The digest of what the caller said.
-    pub said: [u8; 32],
-}
-
-#[async_trait]
-impl StreamCommand for Stated {
-    fn stream(&self) -> Uuid {
-        self.command.stream()
-    }
-
-    fn sealed(&self) -> Option<(Slot, &str)> {
-        self.command.sealed()
-    }
-
-    fn office(&self) -> Option<String> {
-        self.command.office()
-    }
-
-    fn said(&self) -> &[u8] {
-        &self.said
-    }
-
-    async fn decide(
-        &self,
-        history: &[StoredEntry],
-        writing: &Writing<'_>,
-    ) -> Result<Vec<Unplaced>, Refusal> {
-        self.command.decide(history, writing).await
     }
 }
 

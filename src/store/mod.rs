@@ -430,6 +430,21 @@ pub trait Store: Send + Sync {
         all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(all)
     }
+    /// Entries of several such types from a position on, in order: what follows the end of the log
+    /// asks, and finds little.
+    async fn entries_of_types_from(
+        &self,
+        aggregate_types: &[&str],
+        from: Position,
+    ) -> Result<Vec<StoredEntry>> {
+        let mut all = Vec::new();
+        for aggregate_type in aggregate_types {
+            let own = self.entries_of_type_from(aggregate_type, from, u64::MAX);
+            all.extend(own.await?);
+        }
+        all.sort_unstable_by_key(|entry| entry.position);
+        Ok(all)
+    }
     /// The streams of these ids, each in order of its versions.
     async fn streams(&self, ids: &[Uuid]) -> Result<HashMap<Uuid, Vec<StoredEntry>>>;
     /// Where these versions of streams stand, in the order in which they are asked for; `None`
@@ -504,7 +519,7 @@ pub trait Store: Send + Sync {
     async fn complaints(&self) -> Result<Vec<String>>;
 }
 
-/// How often the end of a log is looked at by those who wait for it to grow.
+/// How often the end of a log is looked at by those who wait for it to grow, where nobody tells them.
 const POLL: Duration = Duration::from_millis(20);
 
 /// A size and the root of the tree over it.

@@ -18,6 +18,15 @@ use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::time::Timestamp;
 
+/// The size of the log after an append, if it appended anything.
+pub(super) fn size_after(outcomes: &[Outcome]) -> Option<u64> {
+    let ends = outcomes.iter().filter_map(|outcome| match outcome {
+        Outcome::Appended(entries) => Some(entries.last()?.position + 1),
+        _ => None,
+    });
+    ends.max()
+}
+
 /// The head after the entry at a position.
 pub(super) fn head_after(position: Position, bytes: &[u8]) -> Result<Head> {
     let entry = Entry::parse(bytes).map_err(|error| StoreError::Integrity {

@@ -317,6 +317,11 @@ impl PostgresStore {
         }
     }
 
+    /// Tells whoever waits here that the log has at least so many entries.
+    pub(super) fn tell_grown(&self, size: u64) {
+        tell_grown(&self.grown, size);
+    }
+
     /// Begins to listen to what other nodes append, once.
     pub(super) fn listen(&self) {
         let Ok(mut listening) = self.listening.lock() else {
@@ -352,6 +357,15 @@ impl Drop for PostgresStore {
     }
 }
 
+/// Tells whoever waits that the log has at least so many entries.
+fn tell_grown(grown: &watch::Sender<u64>, size: u64) {
+    grown.send_if_modified(|known| {
+        let more = size > *known;
+        *known = size.max(*known);
+        more
+    });
+}
+
 /// Passes on what the notifications say. A lost connection loses notifications; whoever waits
 /// also looks for itself now and then.
 async fn listen(pool: PgPool, grown: watch::Sender<u64>) {
@@ -361,11 +375,7 @@ async fn listen(pool: PgPool, grown: watch::Sender<u64>) {
         {
             while let Ok(said) = listener.recv().await {
                 if let Ok(size) = said.payload().parse::<u64>() {
-                    grown.send_if_modified(|known| {
-                        let more = size > *known;
-                        *known = size.max(*known);
-                        more
-                    });
+                    tell_grown(&grown, size);
                 }
             }
         }

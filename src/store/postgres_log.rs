@@ -10,7 +10,7 @@ use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::placing::head_after;
+use super::placing::{head_after, size_after};
 use super::postgres::{PostgresStore, failed};
 use super::postgres_append::{number_of, position_of};
 use super::postgres_check::complaints;
@@ -104,7 +104,12 @@ impl Store for PostgresStore {
     }
 
     async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
-        self.append_groups(&groups).await
+        let outcomes = self.append_groups(&groups).await?;
+        // Sooner than the server tells this node, as it tells all.
+        if let Some(size) = size_after(&outcomes) {
+            self.tell_grown(size);
+        }
+        Ok(outcomes)
     }
 
     async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>> {
@@ -221,6 +226,30 @@ impl Store for PostgresStore {
                 .bind(aggregate_type)
                 .bind(number_of(from))
                 .bind(number_of(limit))
+                .fetch_all(&self.pool)
+            })
+            .await?;
+        each(doing, &rows, entry)
+    }
+
+    async fn entries_of_types_from(
+        &self,
+        aggregate_types: &[&str],
+        from: Position,
+    ) -> Result<Vec<StoredEntry>> {
+        let doing = "read entries of types";
+        let rows = self
+            .retrying(doing, || {
+                sqlx::query(
+                    "SELECT position, leaf FROM vitaledger.entry
+                      WHERE aggregate_type = ANY($1)
+                        AND aggregate_type NOT IN ('registration', 'birth', 'pregnancy_loss',
+                                                   'disbursement', 'activity', 'return')
+                        AND position >= $2
+                      ORDER BY position",
+                )
+                .bind(aggregate_types)
+                .bind(number_of(from))
                 .fetch_all(&self.pool)
             })
             .await?;

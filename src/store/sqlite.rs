@@ -17,10 +17,11 @@ use sqlx::sqlite::{
     SqliteRow, SqliteSynchronous,
 };
 use sqlx::{Connection, Executor};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::{Mutex, OnceCell, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::placing::{Placing, wrapped_keys};
+use super::placing::{Placing, size_after, wrapped_keys};
 use super::sqlite_bundles::{self, bundle};
 use super::sqlite_check::complaints;
 use super::sqlite_master::refuse_retired;
@@ -29,7 +30,7 @@ use super::sqlite_rows::{insert_entries, insert_idempotency, insert_vault};
 use super::sqlite_transfer::unchanged;
 use super::views::ViewStore;
 use super::{
-    Database, EntryRow, Group, Head, Outcome, Packed, Repeated, Result, Store, StoreError,
+    Database, EntryRow, Group, Head, Outcome, POLL, Packed, Repeated, Result, Store, StoreError,
     StoredEntry, StoredTile,
 };
 use super::{sqlite_access, sqlite_subscriptions};
@@ -62,6 +63,8 @@ pub struct SqliteStore {
     views: OnceCell<SqlitePool>,
     access: OnceCell<SqlitePool>,
     subscriptions: OnceCell<SqlitePool>,
+    /// The size of the log after the last append of this process.
+    grown: watch::Sender<u64>,
 }
 
 /// Names what was being done when the driver failed.
@@ -202,6 +205,7 @@ impl SqliteStore {
             views: OnceCell::new(),
             access: OnceCell::new(),
             subscriptions: OnceCell::new(),
+            grown: watch::Sender::new(0),
         })
     }
 
@@ -341,7 +345,26 @@ impl Store for SqliteStore {
     }
 
     async fn append(&self, groups: Vec<Group>) -> Result<Vec<Outcome>> {
-        self.writer.lock().await.append(groups).await
+        let outcomes = self.writer.lock().await.append(groups).await?;
+        if let Some(size) = size_after(&outcomes) {
+            self.grown.send_replace(size);
+        }
+        Ok(outcomes)
+    }
+
+    async fn grown(&self, beyond: u64, patience: Duration) -> Result<Head> {
+        let mut told = self.grown.subscribe();
+        let end = Instant::now() + patience;
+        loop {
+            let head = self.head().await?;
+            let left = end.saturating_duration_since(Instant::now());
+            if head.size > beyond || left.is_zero() {
+                return Ok(head);
+            }
+            // Whether told or not told: the head is read again. Other processes tell nobody.
+            let told = told.wait_for(|size| *size > beyond);
+            let _ = tokio::time::timeout(POLL.min(left), told).await;
+        }
     }
 
     async fn entries(&self, from: Position, limit: u64) -> Result<Vec<StoredEntry>> {
@@ -438,6 +461,27 @@ impl Store for SqliteStore {
         .fetch_all(&self.ledger)
         .await
         .map_err(failed("read entries of a type"))?;
+        rows.iter().map(stored_entry).collect()
+    }
+
+    async fn entries_of_types_from(
+        &self,
+        aggregate_types: &[&str],
+        from: Position,
+    ) -> Result<Vec<StoredEntry>> {
+        let types = serde_json::Value::from(aggregate_types).to_string();
+        // As above; and each type is looked up on its own, as in a table that begins with it.
+        let rows = sqlx::query(
+            "SELECT position, leaf FROM entry
+              WHERE aggregate_type IN (SELECT value FROM json_each(?))
+                AND aggregate_type NOT IN ('registration', 'birth', 'pregnancy_loss', 'disbursement', 'activity', 'return')
+                AND position >= ? ORDER BY position",
+        )
+        .bind(types)
+        .bind(number_of(from))
+        .fetch_all(&self.ledger)
+        .await
+        .map_err(failed("read entries of types"))?;
         rows.iter().map(stored_entry).collect()
     }
 

@@ -26,7 +26,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::ledger::aggregate::office::{OfficeEvent, office_of_entry};
+use crate::ledger::aggregate::office::{office_after, office_of_entry};
 use crate::model::entry::{Entry, leaf_hash};
 use crate::model::fields::AnyFields;
 use crate::model::id::{OfficeCode, Position};
@@ -118,10 +118,12 @@ fn data(entry: &Entry<'_>, change: &str) -> Result<Value, EventError> {
             .filter_map(|(name, _)| Some(((*name).to_owned(), row.fields.get(name)?.to_json())))
             .collect();
         data["public"] = public.into();
-    } else if entry.aggregate_type == "office" {
-        let read: Result<OfficeEvent, _> = serde_json::from_str(entry.payload.get());
-        let event = read.map_err(|source| EventError::Entry { position, source })?;
-        data["public"] = json!(event.office());
+    } else {
+        let read = office_after(entry);
+        let office = read.map_err(|source| EventError::Entry { position, source })?;
+        if let Some(office) = office {
+            data["public"] = json!(office);
+        }
     }
     Ok(data)
 }

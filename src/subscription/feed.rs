@@ -8,7 +8,7 @@
 //! pace.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 use super::event::{Event, EventError};
 use super::filter::Filter;
+use super::gzip::Piece;
 use super::{Result, SubscriptionError};
-use crate::ledger::aggregate::office::OfficeEvent;
+use crate::ledger::aggregate::office::office_after;
 use crate::model::entry::Entry;
 use crate::model::id::Position;
 use crate::model::office::OfficeDirectory;
@@ -27,6 +28,8 @@ use crate::store::{Store, StoredEntry};
 
 /// Entries of a batch at most: some 128 kB of events, which is also what a slow reader may hold back.
 const BATCH: u64 = 128;
+/// Filters for which a batch was judged once for all who have them.
+const MOST_JUDGED: usize = 16;
 /// Entries that are read together when a page is looked for.
 const PAGE: u64 = 512;
 /// Bytes that are kept for all, of events and of their text: at a thousand events a second, the last
@@ -48,10 +51,35 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// The offices as they were known after it.
     pub offices: Arc<OfficeDirectory>,
-    /// All events as streams tell them; of what is kept for all. Most readers want all of them, and
+    /// All events as streams tell them, once somebody wants all of them. Most readers do, and
     /// writing them down for each is what telling many would cost most.
-    text: Option<Bytes>,
+    text: OnceLock<Bytes>,
+    /// The same in gzip, for streams that ask for that.
+    piece: OnceLock<std::io::Result<Arc<Piece>>>,
+    /// Whether all of it is wanted, by filter: many readers have the same.
+    judged: Mutex<Vec<(Filter, bool)>>,
     bytes: usize,
+}
+
+impl Batch {
+    /// Whether all of it is wanted.
+    fn is_wanted(&self, filter: &Filter) -> bool {
+        // Whoever asks for the same meanwhile waits, which is less than to judge it, too.
+        let mut judged = lock(&self.judged);
+        if let Some((_, is_wanted)) = judged.iter().find(|(of, _)| of == filter) {
+            return *is_wanted;
+        }
+        let mut events = self.events.iter();
+        let is_wanted = events.all(|event| filter.takes(event, &self.offices));
+        if judged.len() < MOST_JUDGED {
+            judged.push((filter.clone(), is_wanted));
+        }
+        is_wanted
+    }
+
+    fn text(&self) -> Bytes {
+        self.text.get_or_init(|| text(self.events.iter())).clone()
+    }
 }
 
 /// What was read recently.
@@ -142,12 +170,32 @@ impl Told<'_> {
     /// The events that are wanted, as a stream tells them, and how many.
     #[must_use]
     pub fn text(&self) -> (Bytes, usize) {
-        let count = self.events().count();
-        let all = self.batch.text.as_ref();
-        if let Some(all) = all.filter(|_| count == self.batch.events.len()) {
-            return (all.clone(), count);
+        if self.from == self.batch.from && self.batch.is_wanted(self.filter) {
+            return (self.batch.text(), self.batch.events.len());
         }
-        (text(self.events()), count)
+        let wanted: Vec<&Event> = self.events().collect();
+        (text(wanted.iter().copied()), wanted.len())
+    }
+
+    /// The same as a piece of a stream in gzip; nothing when no event is wanted.
+    ///
+    /// # Errors
+    /// When the library fails.
+    pub fn piece(&self) -> Result<Option<(Arc<Piece>, usize)>> {
+        let (told, count) = self.text();
+        if count == 0 {
+            return Ok(None);
+        }
+        let pack = || Piece::of(&told).map(Arc::new);
+        let piece = if count == self.batch.events.len() {
+            match self.batch.piece.get_or_init(pack) {
+                Ok(piece) => Ok(piece.clone()),
+                Err(error) => Err(error.to_string()),
+            }
+        } else {
+            pack().map_err(|error| error.to_string())
+        };
+        Ok(Some((piece.map_err(SubscriptionError::Packing)?, count)))
     }
 
     /// The first position after that part.
@@ -301,7 +349,9 @@ impl Shared {
             next: from,
             events: Vec::new(),
             offices: lock(&self.offices).directory.clone(),
-            text: None,
+            text: OnceLock::new(),
+            piece: OnceLock::new(),
+            judged: Mutex::default(),
             bytes: 0,
         };
         for stored in &stored {
@@ -323,9 +373,8 @@ impl Shared {
         }
         if filter.is_none() {
             batch.offices = lock(&self.offices).directory.clone();
-            let text = text(batch.events.iter());
-            batch.bytes += text.len();
-            batch.text = Some(text);
+            // Of the events, and of their text, which is a little more than as much.
+            batch.bytes *= 2;
         }
         Ok(batch)
     }
@@ -337,10 +386,11 @@ impl Shared {
             return Ok(());
         }
         let position = stored.position;
-        let read = Entry::parse(&stored.bytes)
-            .and_then(|entry| serde_json::from_str::<OfficeEvent>(entry.payload.get()));
-        let event = read.map_err(|source| EventError::Entry { position, source })?;
-        Arc::make_mut(&mut offices.directory).insert(event.office().clone());
+        let read = Entry::parse(&stored.bytes).and_then(|entry| office_after(&entry));
+        let office = read.map_err(|source| EventError::Entry { position, source })?;
+        if let Some(office) = office {
+            Arc::make_mut(&mut offices.directory).insert(office);
+        }
         offices.next = position + 1;
         Ok(())
     }

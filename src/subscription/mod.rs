@@ -10,6 +10,7 @@ pub mod durable;
 pub mod event;
 pub mod feed;
 pub mod filter;
+pub mod gzip;
 pub mod nats;
 pub mod webhook;
 
@@ -29,6 +30,9 @@ pub enum SubscriptionError {
     /// The log is not what it must be.
     #[error("the log has no entry at position {0}, but has later ones")]
     Gap(Position),
+    /// What is to be told cannot be packed.
+    #[error("events cannot be packed for a stream: {0}")]
+    Packing(String),
 }
 
 /// Shorthand.

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 use vitaledger::app::App;
+use vitaledger::app::known::ROW_AGE;
 use vitaledger::model::id::OfficeCode;
 use vitaledger::store::access::{Token, TokenRole};
 
@@ -283,6 +284,8 @@ async fn whoever_has_the_database_alone_makes_no_token(mut running: Running) {
         ..own.clone()
     };
     app.tokens().keep_token(&widened).await.unwrap();
+    // Until then the token may be taken for what its row was.
+    tokio::time::sleep(ROW_AGE).await;
     registrar.get("/v1/me").await.problem(401, "void-token");
     // As it was, it works again; unless the ledger says that it was revoked.
     running.drop_tokens().await;

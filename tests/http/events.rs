@@ -1,8 +1,10 @@
 //! Events over HTTP: told as they come, or read page by page.
 
 use std::collections::BTreeSet;
+use std::io::Read;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -28,6 +30,7 @@ on_both! {
     pages_tell_the_same
     what_cannot_be_asked_is_refused
     streams_end_when_the_server_stops
+    a_stream_in_gzip_says_the_same
 }
 
 /// How long something is waited for.
@@ -337,6 +340,72 @@ async fn streams_end_when_the_server_stops(mut running: Running) {
     let said = Came::Said(": the server stops".to_owned());
     assert_eq!(came.last(), Some(&said), "{came:?}");
     assert!(stream.last >= Some(last));
+}
+
+/// What is read of a stream in gzip so far.
+fn unpacked(bytes: &[u8]) -> (String, std::io::Result<()>) {
+    let (mut decoder, mut text) = (GzDecoder::new(bytes), Vec::new());
+    let mut room = [0; 512];
+    let ended = loop {
+        match decoder.read(&mut room) {
+            Ok(0) => break Ok(()),
+            Ok(count) => text.extend_from_slice(&room[..count]),
+            Err(error) => break Err(error),
+        }
+    };
+    (String::from_utf8(text).unwrap(), ended)
+}
+
+async fn a_stream_in_gzip_says_the_same(mut running: Running) {
+    // What the first is told is of a batch that has other events, too; the second is told of all.
+    for (round, path) in ["?kind=birth", "?from=0"].into_iter().enumerate() {
+        let path = format!("/v1/events{path}");
+        let (registrar, auditor) = (running.registrar().await, running.auditor().await);
+        let mut last = record(&registrar, &format!("B{round}"), VILLAGE).await;
+        let mut plain = open(&auditor, &path, None).await;
+        let request = auditor.request(Method::GET, &path);
+        let request = request.header("accept", "text/event-stream");
+        let request = request.header("accept-encoding", "br, gzip");
+        let mut packed = request.send().await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], "gzip");
+        assert_eq!(packed.headers()["vary"], "Accept-Encoding");
+        assert!(!plain.response.headers().contains_key("content-encoding"));
+        let mut bytes = Vec::new();
+        for number in 0..8 {
+            // Each is there before the next is recorded.
+            let told = format!("id: {last}\nevent: org.vitaledger.birth.recorded\n");
+            let end = Instant::now() + PATIENCE;
+            while !unpacked(&bytes).0.contains(&told) {
+                assert!(Instant::now() < end, "{told}");
+                bytes.extend_from_slice(&packed.chunk().await.unwrap().unwrap());
+            }
+            if number < 7 {
+                last = record(&registrar, &format!("B{round}-{number}"), VILLAGE).await;
+            }
+        }
+        running.stop().await;
+        while let Some(chunk) = packed.chunk().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+        }
+        let (text, ended) = unpacked(&bytes);
+        ended.unwrap();
+        assert!(text.ends_with(": the server stops\n\n"), "{text}");
+        let (mut came, mut expected) = (Vec::new(), Vec::new());
+        for block in text.split_terminator("\n\n") {
+            came.push(plain.read(block));
+        }
+        while let Some(one) = plain.next().await {
+            expected.push(one);
+        }
+        let events = |came: Vec<Came>| {
+            let events = came.into_iter();
+            let events = events.filter(|one| matches!(one, Came::Event { .. }));
+            events.collect::<Vec<_>>()
+        };
+        assert_eq!(events(came), events(expected));
+        running.start(options()).await;
+    }
+    running.stop_and_verify().await.close().await;
 }
 
 /// A server whose streams are looked at often.

@@ -19,7 +19,7 @@ use vitaledger::ledger::aggregate::finding::{Finding, FindingCommand, Verdict};
 use vitaledger::ledger::aggregate::period::{PeriodAggregate, PeriodCommand};
 use vitaledger::ledger::aggregate::sample::{FieldVerdict, Sample, SampleCommand};
 use vitaledger::ledger::commitment::Commitments;
-use vitaledger::ledger::request::{Command, For, fold};
+use vitaledger::ledger::request::{For, fold};
 use vitaledger::model::entry::Entry;
 use vitaledger::model::id::OfficeCode;
 use vitaledger::model::period::Period;
@@ -100,12 +100,8 @@ impl Home {
         A::Command: Send,
         A::Event: 'static,
     {
-        let command = For::<A> {
-            stream,
-            sealed: reason.map(|text| (Slot::REASON, text.to_owned())),
-            build: Box::new(build),
-        };
-        let command = Command::Stream(Box::new(command));
+        let reason = reason.map(|text| (Slot::REASON, text.to_owned()));
+        let command = For::<A>::new(stream, build).with_sealed(reason).command();
         let context = self.app.context(None);
         let answer = self.app.ledger.execute_one(&context, command).await;
         answer.unwrap().unwrap();

@@ -6,9 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use uuid::Uuid;
+use vitaledger::ledger::aggregate::access::{Access, AccessEvent};
 use vitaledger::ledger::aggregate::office::{Office, OfficeEvent};
 use vitaledger::ledger::aggregate::record::{Record, RecordEvent};
 use vitaledger::ledger::commitment::Commitments;
@@ -75,6 +77,23 @@ pub fn birth(stream: Uuid, sequence: u64) -> Unplaced {
         fields: BirthFields::default(),
     };
     envelope.write::<Record<BirthFields>>(&event).unwrap()
+}
+
+/// An entry of a token.
+fn refused(stream: Uuid) -> Unplaced {
+    let metadata = Metadata::new();
+    let envelope = Envelope {
+        aggregate_id: stream,
+        sequence: 1,
+        event_id: Uuid::now_v7(),
+        metadata: &metadata,
+        simulated_at: None,
+    };
+    let event = AccessEvent::Refused {
+        count: 1,
+        refusals: Vec::new(),
+    };
+    envelope.write::<Access>(&event).unwrap()
 }
 
 /// Events that belong together, without a sealed part.
@@ -358,6 +377,43 @@ pub async fn entries_are_found_by_type(backend: &dyn Backend) {
     let found: Vec<u64> = offices.iter().map(|entry| entry.position).collect();
     assert_eq!(found, [1, 3, 5]);
     assert!(store.entries_of_type("import").await.unwrap().is_empty());
+    store
+        .append(vec![
+            group([refused(Uuid::now_v7())]),
+            one(Uuid::now_v7(), 1),
+        ])
+        .await
+        .unwrap();
+    for (types, from, expected) in [
+        (["access", "office"].as_slice(), 0, vec![1, 3, 5, 6, 7]),
+        (&["office", "access"], 4, vec![5, 6, 7]),
+        (&["access"], 0, vec![6]),
+        (&["office", "access"], 8, vec![]),
+        (&["import"], 0, vec![]),
+        (&[], 0, vec![]),
+    ] {
+        let found = store.entries_of_types_from(types, from).await.unwrap();
+        let found: Vec<u64> = found.iter().map(|entry| entry.position).collect();
+        assert_eq!(found, expected, "{types:?} from {from}");
+    }
+}
+
+/// Whoever waits for the log to grow is told when it has.
+pub async fn who_waits_is_told(backend: &dyn Backend) {
+    let store = backend.store();
+    let none = store.grown(0, Duration::from_millis(30)).await.unwrap();
+    assert_eq!(none.size, 0);
+    let waits = |beyond| {
+        let store = store.clone();
+        tokio::spawn(async move { store.grown(beyond, Duration::from_mins(1)).await })
+    };
+    let (next, after) = (waits(0), waits(1));
+    store.append(vec![one(Uuid::now_v7(), 1)]).await.unwrap();
+    assert_eq!(next.await.unwrap().unwrap().size, 1);
+    assert!(!after.is_finished());
+    store.append(vec![one(Uuid::now_v7(), 1)]).await.unwrap();
+    assert_eq!(after.await.unwrap().unwrap().size, 2);
+    assert_eq!(waits(0).await.unwrap().unwrap().size, 2);
 }
 
 /// Checkpoints and tiles are kept once, and stay what they were.

@@ -14,7 +14,7 @@ use super::{AppError, to_open};
 use crate::app::App;
 use crate::history::playback::{Advance, Changed, Playback, SealedDates, needs_opening};
 use crate::history::steps::Every;
-use crate::ledger::aggregate::office::OfficeEvent;
+use crate::ledger::aggregate::office::office_after;
 use crate::model::entry::Entry;
 use crate::model::office::OfficeFields;
 use crate::model::time::Timestamp;
@@ -201,13 +201,7 @@ impl<'a> Player<'a> {
             };
             let entry = Entry::parse(&stored.bytes).map_err(wrong)?;
             let row = RegisterRow::of(&entry).map_err(crate::registers::RegisterError::from)?;
-            let office = if entry.aggregate_type == "office" {
-                let event: OfficeEvent =
-                    serde_json::from_str(entry.payload.get()).map_err(wrong)?;
-                Some(event.office().clone())
-            } else {
-                None
-            };
+            let office = office_after(&entry).map_err(wrong)?;
             let opened = row.as_ref().filter(|row| needs_opening(&row.fields));
             ids.extend(opened.map(|row| row.record_id));
             self.queue.push_back(Queued {

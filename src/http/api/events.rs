@@ -4,9 +4,10 @@
 //! position on, and then of what comes. Whoever cannot asks for pages, and follows the `Link` of each,
 //! also when it is empty.
 
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::{ACCEPT, CONTENT_TYPE, LINK};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, LINK, VARY};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -16,11 +17,12 @@ use crate::http::openapi::{Access, Content, In, Operation, Parameter};
 use crate::http::problem::{Kind, Place, Problem, Said};
 use crate::http::query::Query;
 use crate::http::service::Service;
-use crate::http::streams::{self, Stream};
+use crate::http::streams::{self, Coding, Stream};
 use crate::model::id::Position;
 use crate::store::access::TokenRole;
 use crate::subscription::event::{BATCH_MEDIA_TYPE, batch};
 use crate::subscription::filter::{Filter, NoKind, kinds};
+use crate::subscription::gzip;
 
 /// Entries that are looked at for one page at most: a filter that finds little must not read all.
 const MOST_LOOKED_AT: u64 = 100_000;
@@ -64,7 +66,7 @@ const EVENTS: Operation = Operation {
     answers: &[(
         200,
         Content::Forms(&[BATCH_MEDIA_TYPE, streams::MEDIA_TYPE]),
-        "CloudEvents 1.0, in order of position; as Accept says, one page or a stream. Both tell up to where they looked: the stream by the `id` of its heartbeats, the page by its Link.",
+        "CloudEvents 1.0, in order of position; as Accept says, one page or a stream; a stream in gzip for whoever accepts that. Both tell up to where they looked: the stream by the `id` of its heartbeats, the page by its Link.",
     )],
     headers: &[LINK_HEADER],
     problems: &[Kind::Malformed, Kind::NotFound, Kind::NotAcceptable],
@@ -147,6 +149,41 @@ fn first(headers: &HeaderMap, from: Option<&str>, size: u64) -> Result<Position,
     Ok(first)
 }
 
+/// Whether the client takes gzip (RFC 9110, 12.5.3), and says so by its name.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT_ENCODING).iter();
+    let mut accepts = accepts
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    accepts.any(|one| {
+        let mut parts = one.split(';').map(str::trim);
+        let coding = parts.next().unwrap_or_default();
+        let is_gzip = ["gzip", "x-gzip"]
+            .iter()
+            .any(|name| coding.eq_ignore_ascii_case(name));
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        // None at all is the only weight that says no.
+        let is_none = weight.is_some_and(|weight| weight.parse() == Ok(0.0));
+        is_gzip && !is_none
+    })
+}
+
+/// The answer that goes on.
+fn streaming(body: Body, packs: bool) -> Response {
+    let headers = [
+        (CONTENT_TYPE, streams::MEDIA_TYPE),
+        (VARY, "Accept-Encoding"),
+        // Some servers that stand before this one hold back what they were not told to let go.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    let mut response = (headers, body).into_response();
+    if packs {
+        let gzip = HeaderValue::from_static("gzip");
+        response.headers_mut().insert(CONTENT_ENCODING, gzip);
+    }
+    response
+}
+
 async fn events(
     State(service): State<Service>,
     who: Allowed<Reading>,
@@ -172,13 +209,14 @@ async fn events(
     if streams {
         let stream = Stream::begin(&service, who.token)?;
         let reader = service.feed.reader(from, filter).await?;
-        let body = streams::body(&service, stream, reader, who.hash);
-        let headers = [
-            (CONTENT_TYPE, streams::MEDIA_TYPE),
-            // Some servers that stand before this one hold back what they were not told to let go.
-            (HeaderName::from_static("x-accel-buffering"), "no"),
-        ];
-        return Ok((headers, body).into_response());
+        let packs = takes_gzip(&headers);
+        let coding = if packs {
+            Coding::Gzip(gzip::Stream::default())
+        } else {
+            Coding::Identity
+        };
+        let body = streams::body(&service, stream, reader, who.hash, coding);
+        return Ok(streaming(body, packs));
     }
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let page = service.feed.page(&filter, from, most, MOST_LOOKED_AT);
@@ -198,4 +236,28 @@ async fn events(
         response.headers_mut().insert(LINK, link);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_for_whoever_names_it() {
+        for (sent, takes) in [
+            ("gzip", true),
+            ("br, GZIP;q=0.5", true),
+            ("gzip, deflate, br", true),
+            ("x-gzip", true),
+            ("gzip;q=0", false),
+            ("gzip; q=0.000, br", false),
+            ("*", false),
+            ("identity", false),
+            ("", false),
+        ] {
+            let headers = [(ACCEPT_ENCODING, sent.parse().unwrap())];
+            assert_eq!(takes_gzip(&headers.into_iter().collect()), takes, "{sent}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
 }

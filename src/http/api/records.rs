@@ -222,7 +222,7 @@ async fn one(
         change,
         idempotency_key: key_of(who, headers)?,
     };
-    let mut answers = who.app.apply(&[asked], Some(who.office)).await?;
+    let mut answers = who.app.apply(&[asked], &who.reach()).await?;
     let none = || AppError::Integrity("there is no answer".to_owned());
     let answer = answers.pop().ok_or_else(none)?;
     let answer = answer.map_err(|error| placed(error.into(), at, ""))?;
@@ -420,7 +420,7 @@ async fn applied(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    app.apply(asked, Some(who.office)).await
+    app.apply(asked, &who.reach()).await
 }
 
 async fn record_office(who: Allowed<Reporting>, body: Json) -> Result<Response, Problem> {

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use cqrs_es::Aggregate;
+
 use super::{aggregate, domain_event};
 use crate::model::entry::Entry;
 use crate::model::id::OfficeCode;
@@ -44,11 +46,24 @@ impl OfficeEvent {
 /// The office that an entry concerns: the one that it is metadata of, or is itself about.
 #[must_use]
 pub fn office_of_entry(entry: &Entry<'_>) -> Option<OfficeCode> {
-    if entry.aggregate_type != "office" {
+    if entry.aggregate_type != Office::TYPE {
         return entry.metadata("office").and_then(OfficeCode::parse);
     }
-    let event: OfficeEvent = serde_json::from_str(entry.payload.get()).ok()?;
-    Some(event.office().code)
+    Some(office_after(entry).ok()??.code)
+}
+
+/// What an office became by an entry of its stream; nothing where the entry is of another kind.
+///
+/// # Errors
+/// When its payload is no event of an office.
+pub fn office_after(entry: &Entry<'_>) -> serde_json::Result<Option<OfficeFields>> {
+    if entry.aggregate_type != Office::TYPE {
+        return Ok(None);
+    }
+    let event: OfficeEvent = serde_json::from_str(entry.payload.get())?;
+    Ok(Some(match event {
+        OfficeEvent::Registered { office } | OfficeEvent::Changed { office, .. } => office,
+    }))
 }
 
 /// What can be asked of an office.
