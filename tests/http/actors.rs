@@ -23,6 +23,7 @@ use tokio::runtime::Runtime;
 use tokio::time::sleep;
 
 use crate::running::{VILLAGE, birth_in, with_json};
+use crate::stream::{Blocks, field};
 
 /// Pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -239,11 +240,17 @@ impl Heard {
 }
 
 /// Follows the stream of events, at whichever node there is.
-pub async fn follow(nodes: Arc<Nodes>, secret: String, heard: Arc<Mutex<Heard>>) {
+pub async fn follow(
+    nodes: Arc<Nodes>,
+    secret: String,
+    coding: &'static str,
+    heard: Arc<Mutex<Heard>>,
+) {
     loop {
         let saved = heard.lock().unwrap().saved;
         let request = nodes.request(Method::GET, "/v1/events?from=0", &secret);
-        let mut request = request.header("accept", "text/event-stream");
+        let request = request.header("accept", "text/event-stream");
+        let mut request = request.header("accept-encoding", coding);
         if let Some(last) = saved {
             request = request.header("last-event-id", last.to_string());
         }
@@ -251,13 +258,12 @@ pub async fn follow(nodes: Arc<Nodes>, secret: String, heard: Arc<Mutex<Heard>>)
             && response.status().is_success()
         {
             heard.lock().unwrap().times.push((saved, Vec::new()));
-            let mut text = String::new();
+            let mut blocks = Blocks::of(&response);
             // The node may be killed in the middle of an event: that part counts for nothing.
             while let Ok(Some(chunk)) = response.chunk().await {
-                text.push_str(std::str::from_utf8(&chunk).unwrap());
-                while let Some((block, rest)) = text.split_once("\n\n") {
-                    hear(&mut heard.lock().unwrap(), block);
-                    text = rest.to_owned();
+                blocks.take(&chunk);
+                while let Some(block) = blocks.next() {
+                    hear(&mut heard.lock().unwrap(), &block);
                 }
             }
         }
@@ -266,8 +272,7 @@ pub async fn follow(nodes: Arc<Nodes>, secret: String, heard: Arc<Mutex<Heard>>)
 }
 
 fn hear(heard: &mut Heard, block: &str) {
-    let mut lines = block.lines();
-    let Some(data) = lines.find_map(|line| line.strip_prefix("data: ")) else {
+    let Some(data) = field(block, "data") else {
         return;
     };
     let told = Told::read(&serde_json::from_str(data).unwrap());

@@ -18,13 +18,10 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use vitaledger::app::subscriptions::NewSubscription;
-use vitaledger::app::tokens::NewToken;
 use vitaledger::app::webhooks::settings;
 use vitaledger::app::{App, InitOptions};
 use vitaledger::audit::verify::Scope;
 use vitaledger::model::entry::{Entry, leaf_hash};
-use vitaledger::model::id::OfficeCode;
-use vitaledger::model::time::Timestamp;
 use vitaledger::store::access::TokenRole;
 use vitaledger::store::location::Location;
 use vitaledger::store::subscriptions::Filter;
@@ -33,7 +30,8 @@ use vitaledger::subscription::webhook::address::Permitted;
 use crate::actors::{Heard, Hook, Node, Nodes, Told, Worked, consume, follow, write};
 use crate::database;
 use crate::nats::{Nats, assert_whole, free_port};
-use crate::running::{COUNTY, TOWNSHIP, VILLAGE, register, with_json};
+use crate::nodes::node;
+use crate::running::{COUNTY, TOWNSHIP, VILLAGE, made_token, register, with_json};
 
 /// How long everything is killed.
 const CHAOS: Duration = Duration::from_mins(1);
@@ -91,23 +89,12 @@ async fn ledger(folder: &Path, store: &str) -> (App, [PathBuf; 2]) {
     ] {
         register(&app, code, level, parent).await;
     }
-    let second = folder.join("second");
-    std::fs::create_dir_all(second.join("keys")).unwrap();
-    for name in ["ledger.key", "master.keys", "signing.key", "signed.json"] {
-        let name = Path::new("keys").join(name);
-        std::fs::copy(first.join(&name), second.join(&name)).unwrap();
-    }
+    let second = node(&first, &folder.join("second"));
     (app, [first, second])
 }
 
 async fn token(app: &App, role: TokenRole, office: &str) -> String {
-    let new = NewToken {
-        role,
-        office: OfficeCode::parse(office).unwrap(),
-        expires_at: Timestamp::parse_moment("2999-12-31").unwrap(),
-        name: None,
-    };
-    app.create_token(&new).await.unwrap().secret.to_string()
+    made_token(app, role, office).await.secret.to_string()
 }
 
 async fn hooked(app: &App, hook: &Hook) {
@@ -315,10 +302,11 @@ fn start(
     worked: &Arc<Mutex<Worked>>,
 ) -> Vec<Subscriber> {
     let mut subscribers = Vec::new();
-    for heard in heard {
+    for (heard, coding) in heard.iter().zip(["identity", "gzip"]) {
         let (nodes, secret, heard) = (nodes.clone(), secret.to_owned(), heard.clone());
         subscribers.push(Subscriber::new(move || {
-            tokio::spawn(follow(nodes.clone(), secret.clone(), heard.clone()))
+            let (nodes, secret, heard) = (nodes.clone(), secret.clone(), heard.clone());
+            tokio::spawn(follow(nodes, secret, coding, heard))
         }));
     }
     for name in ["one", "two"] {

@@ -21,6 +21,7 @@ use crate::running::{
     COUNTY, Client, FOREIGN, FOREIGN_COUNTY, NEIGHBOUR, Running, TOWNSHIP, VILLAGE, birth_in,
     limits, options, send, with_json,
 };
+use crate::stream::{Blocks, field};
 
 on_both! {
     what_was_recorded_is_told_and_then_what_comes
@@ -47,14 +48,24 @@ enum Came {
 /// A client of a stream.
 struct Stream {
     response: reqwest::Response,
-    text: String,
+    blocks: Blocks,
     /// What a client sends when it comes back.
     last: Option<u64>,
 }
 
 async fn open(client: &Client<'_>, path: &str, last: Option<u64>) -> Stream {
+    open_as("identity", client, path, last).await
+}
+
+async fn open_as(
+    coding: &'static str,
+    client: &Client<'_>,
+    path: &str,
+    last: Option<u64>,
+) -> Stream {
     let request = client.request(Method::GET, path);
-    let mut request = request.header("accept", "text/event-stream");
+    let request = request.header("accept", "text/event-stream");
+    let mut request = request.header("accept-encoding", coding);
     if let Some(last) = last {
         request = request.header("last-event-id", last.to_string());
     }
@@ -62,9 +73,10 @@ async fn open(client: &Client<'_>, path: &str, last: Option<u64>) -> Stream {
     assert_eq!(response.status().as_u16(), 200);
     assert_eq!(response.headers()["content-type"], "text/event-stream");
     assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(response.headers()["vary"], "Accept-Encoding");
     Stream {
+        blocks: Blocks::of(&response),
         response,
-        text: String::new(),
         last,
     }
 }
@@ -73,22 +85,16 @@ impl Stream {
     /// The next block, as a client reads it; nothing at the end.
     async fn next(&mut self) -> Option<Came> {
         loop {
-            if let Some((block, rest)) = self.text.split_once("\n\n") {
-                let block = block.to_owned();
-                self.text = String::from(rest);
+            if let Some(block) = self.blocks.next() {
                 return Some(self.read(&block));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.response.chunk()).await;
-            let chunk = chunk.unwrap().ok()??;
-            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            self.blocks.take(&chunk.unwrap().ok()??);
         }
     }
 
     fn read(&mut self, block: &str) -> Came {
-        let field = |name: &str| {
-            let mut lines = block.lines();
-            lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
+        let field = |name| field(block, name);
         if let Some(id) = field("id") {
             self.last = Some(id.parse().unwrap());
         }
@@ -342,69 +348,65 @@ async fn streams_end_when_the_server_stops(mut running: Running) {
     assert!(stream.last >= Some(last));
 }
 
-/// What is read of a stream in gzip so far.
-fn unpacked(bytes: &[u8]) -> (String, std::io::Result<()>) {
-    let (mut decoder, mut text) = (GzDecoder::new(bytes), Vec::new());
-    let mut room = [0; 512];
-    let ended = loop {
-        match decoder.read(&mut room) {
-            Ok(0) => break Ok(()),
-            Ok(count) => text.extend_from_slice(&room[..count]),
-            Err(error) => break Err(error),
-        }
-    };
-    (String::from_utf8(text).unwrap(), ended)
+/// Everything that a stream says until it ends.
+async fn all(mut stream: Stream) -> Vec<Came> {
+    let mut came = Vec::new();
+    while let Some(one) = stream.next().await {
+        came.push(one);
+    }
+    came
 }
 
 async fn a_stream_in_gzip_says_the_same(mut running: Running) {
-    // What the first is told is of a batch that has other events, too; the second is told of all.
-    for (round, path) in ["?kind=birth", "?from=0"].into_iter().enumerate() {
-        let path = format!("/v1/events{path}");
-        let (registrar, auditor) = (running.registrar().await, running.auditor().await);
-        let mut last = record(&registrar, &format!("B{round}"), VILLAGE).await;
-        let mut plain = open(&auditor, &path, None).await;
-        let request = auditor.request(Method::GET, &path);
-        let request = request.header("accept", "text/event-stream");
-        let request = request.header("accept-encoding", "br, gzip");
-        let mut packed = request.send().await.unwrap();
-        assert_eq!(packed.headers()["content-encoding"], "gzip");
-        assert_eq!(packed.headers()["vary"], "Accept-Encoding");
-        assert!(!plain.response.headers().contains_key("content-encoding"));
-        let mut bytes = Vec::new();
-        for number in 0..8 {
-            // Each is there before the next is recorded.
-            let told = format!("id: {last}\nevent: org.vitaledger.birth.recorded\n");
-            let end = Instant::now() + PATIENCE;
-            while !unpacked(&bytes).0.contains(&told) {
-                assert!(Instant::now() < end, "{told}");
-                bytes.extend_from_slice(&packed.chunk().await.unwrap().unwrap());
-            }
-            if number < 7 {
-                last = record(&registrar, &format!("B{round}-{number}"), VILLAGE).await;
-            }
-        }
-        running.stop().await;
-        while let Some(chunk) = packed.chunk().await.unwrap() {
-            bytes.extend_from_slice(&chunk);
-        }
-        let (text, ended) = unpacked(&bytes);
-        ended.unwrap();
-        assert!(text.ends_with(": the server stops\n\n"), "{text}");
-        let (mut came, mut expected) = (Vec::new(), Vec::new());
-        for block in text.split_terminator("\n\n") {
-            came.push(plain.read(block));
-        }
-        while let Some(one) = plain.next().await {
-            expected.push(one);
-        }
-        let events = |came: Vec<Came>| {
-            let events = came.into_iter();
-            let events = events.filter(|one| matches!(one, Came::Event { .. }));
-            events.collect::<Vec<_>>()
-        };
-        assert_eq!(events(came), events(expected));
-        running.start(options()).await;
+    // Some of them are of all that is told at the time, some of a part of it.
+    let paths = ["/v1/events?kind=birth", "/v1/events?from=0"];
+    let (registrar, auditor) = (running.registrar().await, running.auditor().await);
+    record(&registrar, "B1", VILLAGE).await;
+    let (mut plain, mut packed) = (Vec::new(), Vec::new());
+    for path in paths {
+        plain.push(open(&auditor, path, None).await);
+        packed.push(open_as("br, gzip", &auditor, path, None).await);
     }
+    let request = auditor.request(Method::GET, paths[1]);
+    let request = request.header("accept", "text/event-stream");
+    let raw = request.header("accept-encoding", "gzip");
+    let mut raw = raw.send().await.unwrap();
+    for stream in &packed {
+        assert_eq!(stream.response.headers()["content-encoding"], "gzip");
+    }
+    let mut told = [Vec::new(), Vec::new()];
+    for number in 2..10 {
+        let position = record(&registrar, &format!("B{number}"), VILLAGE).await;
+        // Each is told before the next is recorded.
+        for (stream, told) in packed.iter_mut().zip(&mut told) {
+            while told.last().is_none_or(|(last, _)| *last < position) {
+                told.push(stream.event().await);
+            }
+        }
+    }
+    running.stop().await;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = raw.chunk().await.unwrap() {
+        bytes.extend_from_slice(&chunk);
+    }
+    let mut text = String::new();
+    // To its end, with the sum of what was told.
+    let mut decoder = GzDecoder::new(bytes.as_slice());
+    decoder.read_to_string(&mut text).unwrap();
+    assert!(text.ends_with(": the server stops\n\n"), "{text}");
+    let births = text.matches("event: org.vitaledger.birth.recorded\n");
+    assert_eq!(births.count(), 9, "{text}");
+    for ((plain, packed), told) in plain.into_iter().zip(packed).zip(told) {
+        let said = Some(Came::Said(": the server stops".to_owned()));
+        assert_eq!(all(packed).await.pop(), said);
+        let expected = all(plain).await.into_iter();
+        let expected = expected.filter_map(|one| match one {
+            Came::Event { id, data, .. } => Some((id, data)),
+            _ => None,
+        });
+        assert_eq!(told, expected.collect::<Vec<_>>());
+    }
+    running.start(options()).await;
     running.stop_and_verify().await.close().await;
 }
 

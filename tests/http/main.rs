@@ -18,6 +18,10 @@ mod database;
 mod foreign;
 
 #[cfg(feature = "nats")]
+#[path = "../support/nodes.rs"]
+mod nodes;
+
+#[cfg(feature = "nats")]
 mod actors;
 mod authority;
 #[cfg(feature = "nats")]
@@ -39,6 +43,7 @@ mod provider;
 mod reading;
 mod recording;
 mod running;
+mod stream;
 mod subscriptions;
 mod webhooks;
 

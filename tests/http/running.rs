@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use vitaledger::app::records::office_of;
-use vitaledger::app::tokens::NewToken;
+use vitaledger::app::tokens::{MadeToken, NewToken};
 use vitaledger::app::{App, AppError, InitOptions};
 use vitaledger::audit::verify::Scope;
 use vitaledger::http::server::{
@@ -285,13 +285,7 @@ impl Running {
     /// A token, made beside the running server as the command does.
     pub async fn token(&self, role: TokenRole, office: &str) -> Client<'_> {
         let app = self.open().await;
-        let new = NewToken {
-            role,
-            office: OfficeCode::parse(office).unwrap(),
-            expires_at: Timestamp::parse_moment("2999-12-31").unwrap(),
-            name: None,
-        };
-        let made = app.create_token(&new).await.unwrap();
+        let made = made_token(&app, role, office).await;
         app.close().await;
         Client {
             running: self,
@@ -316,6 +310,17 @@ impl Running {
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         self.client.request(method, self.url(path))
     }
+}
+
+/// A token that works for long.
+pub async fn made_token(app: &App, role: TokenRole, office: &str) -> MadeToken {
+    let new = NewToken {
+        role,
+        office: OfficeCode::parse(office).unwrap(),
+        expires_at: Timestamp::parse_moment("2999-12-31").unwrap(),
+        name: None,
+    };
+    app.create_token(&new).await.unwrap()
 }
 
 /// The certificates of the tests.
