@@ -142,7 +142,8 @@ impl Known {
     /// Keeps a token whose stream was read when everything before `next` was known.
     fn keep(&self, row: Token, access: Access, next: Option<Position>) {
         let mut state = self.lock();
-        // Otherwise what came meanwhile may be of this token, and is in neither.
+        // Otherwise what came meanwhile may be of this token, and is in neither. What is in both, as
+        // what came after the last look, says the same when it is applied twice.
         if state.next != next {
             return;
         }
