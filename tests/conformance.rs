@@ -18,6 +18,8 @@ mod suite;
 mod suite_access;
 #[path = "support/suite_keys.rs"]
 mod suite_keys;
+#[path = "support/suite_reading.rs"]
+mod suite_reading;
 #[path = "support/suite_subscriptions.rs"]
 mod suite_subscriptions;
 
@@ -215,6 +217,7 @@ mod cases {
     pub use super::suite::*;
     pub use super::suite_access::*;
     pub use super::suite_keys::*;
+    pub use super::suite_reading::*;
     pub use super::suite_subscriptions::*;
 }
 
