@@ -30,6 +30,9 @@ use crate::store::{Store, StoreError, StoredEntry};
 
 /// How long a row of the tokens' table is taken for what it was.
 pub const ROW_AGE: Duration = Duration::from_secs(2);
+/// Longest that a look may take, which all wait for: more than the store's own patience, so that
+/// only a connection of which nothing is heard any more ends by it.
+const LONGEST_LOOK: Duration = Duration::from_secs(25);
 /// Most tokens that are kept in mind; with more, it begins anew.
 const MOST_TOKENS: usize = 4096;
 
@@ -78,15 +81,17 @@ impl State {
     /// Takes note of entries of offices and tokens.
     fn note(&mut self, newer: &[StoredEntry]) -> Result<(), StoreError> {
         let mut offices = None;
-        let mut of_tokens: Vec<(Uuid, AccessEvent)> = Vec::new();
+        let mut of_tokens: Vec<(Uuid, serde_json::Result<AccessEvent>)> = Vec::new();
         for stored in newer {
             let entry = Entry::parse(&stored.bytes).map_err(unreadable(stored))?;
             if let Some(office) = office_after(&entry).map_err(unreadable(stored))? {
                 let offices = offices.get_or_insert_with(|| self.offices.as_ref().clone());
                 offices.insert(office);
             } else {
-                let event = serde_json::from_str(entry.payload.get());
-                of_tokens.push((entry.aggregate_id, event.map_err(unreadable(stored))?));
+                of_tokens.push((
+                    entry.aggregate_id,
+                    serde_json::from_str(entry.payload.get()),
+                ));
             }
         }
         // All of it, or nothing: what does not read is read again.
@@ -94,6 +99,12 @@ impl State {
             self.offices = Arc::new(offices);
         }
         for (id, event) in of_tokens {
+            let Ok(event) = event else {
+                // As of a later version of this program: whoever comes with that token is told so
+                // when its stream is read, and nobody else.
+                self.tokens.retain(|_, token| token.row.id != id);
+                continue;
+            };
             let mut tokens = self.tokens.values_mut();
             if let Some(token) = tokens.find(|token| token.row.id == id) {
                 token.access.apply(event);
@@ -128,19 +139,21 @@ impl Known {
 
     /// Puts a row that was read in the place of an older one of the same token; gives what the
     /// ledger says of it, if that is known.
-    fn read_again(&self, row: &Token) -> Option<Access> {
+    fn read_again(&self, row: &Token, read_at: Instant) -> Option<Access> {
         let mut state = self.lock();
         let token = state.tokens.get_mut(&row.hash)?;
         if token.row.id != row.id {
             return None;
         }
-        token.row = row.clone();
-        token.read_at = Instant::now();
+        if token.read_at < read_at {
+            token.row = row.clone();
+            token.read_at = read_at;
+        }
         Some(token.access.clone())
     }
 
     /// Keeps a token whose stream was read when everything before `next` was known.
-    fn keep(&self, row: Token, access: Access, next: Option<Position>) {
+    fn keep(&self, row: Token, read_at: Instant, access: Access, next: Option<Position>) {
         let mut state = self.lock();
         // Otherwise what came meanwhile may be of this token, and is in neither. What is in both, as
         // what came after the last look, says the same when it is applied twice.
@@ -150,7 +163,6 @@ impl Known {
         if state.tokens.len() >= MOST_TOKENS {
             state.tokens.clear();
         }
-        let read_at = Instant::now();
         let token = KnownToken {
             row,
             read_at,
@@ -164,9 +176,21 @@ impl App {
     async fn look(&self) -> Result<(), AppError> {
         let known = &self.shelf.known;
         let store = self.store();
-        let look = || async { known.catch_up(store.as_ref()).await.map_err(Arc::new) };
+        let look = || async {
+            let looked = tokio::time::timeout(LONGEST_LOOK, known.catch_up(store.as_ref())).await;
+            let late = |_| StoreError::late("look for what is new of offices and tokens");
+            looked.map_err(late).flatten().map_err(Arc::new)
+        };
         let looked = known.looking.ask(look).await;
-        looked.map_err(|error| error.told_again().into())
+        looked.map_err(|error| {
+            let what = error.to_string();
+            let told = if error.is_integrity() {
+                StoreError::Integrity { position: 0, what }
+            } else {
+                error.told_again()
+            };
+            told.into()
+        })
     }
 
     /// The offices as they are now. Entries that were read once are not read again.
@@ -199,15 +223,17 @@ impl App {
             }
             state.next
         };
+        let read_at = Instant::now();
         let Some(mut token) = self.tokens().token_of_hash(hash).await? else {
             return Ok(None);
         };
         let id = token.id;
-        if !self.is_authentic(&token) {
+        // Whether it is the one that was asked for is not the database's to say.
+        if token.hash != *hash || !self.is_authentic(&token) {
             tracing::error!(token = %id, "this token was not made by this ledger, or was changed");
             return Ok(None);
         }
-        let access = if let Some(access) = known.read_again(&token) {
+        let access = if let Some(access) = known.read_again(&token, read_at) {
             access
         } else {
             let stream = self.store().streams(&[id]).await?.remove(&id);
@@ -216,7 +242,7 @@ impl App {
                 tracing::error!(token = %id, "the ledger does not know this token");
                 return Ok(None);
             }
-            known.keep(token.clone(), access.clone(), next);
+            known.keep(token.clone(), read_at, access.clone(), next);
             access
         };
         if access.revoked && token.revoked_at.is_none() {

@@ -2,7 +2,7 @@
 //!
 //! What comes in: a role, an office, an end. What goes out: a secret, shown once. What may
 //! fail: an office that is not registered, an end that is past, a token that is not there. What must
-//! stay true: a token is on the ledger before it works, and stops working before the ledger says
+//! stay true: a token is on the ledger before it works, and has stopped working when the ledger says
 //! that it was revoked; the secret is kept by nobody here; and whoever can write to the database,
 //! but has not the ledger's key, makes no token, widens none, and brings none back.
 //!

@@ -71,7 +71,7 @@ pub struct Authority {
     pub expires_at: Timestamp,
     /// The ledger, acted on by them.
     pub app: App,
-    /// The offices as they are now.
+    /// The offices as they were when the token was looked at.
     pub offices: Arc<OfficeDirectory>,
 }
 

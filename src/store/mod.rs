@@ -155,6 +155,15 @@ impl StoreError {
         }
     }
 
+    /// Nothing is heard of the database.
+    #[must_use]
+    pub const fn late(doing: &'static str) -> Self {
+        Self::Unavailable {
+            doing,
+            source: sqlx::Error::PoolTimedOut,
+        }
+    }
+
     /// The same failure, for another caller of the same append.
     #[must_use]
     pub fn told_again(&self) -> Self {
@@ -431,7 +440,8 @@ pub trait Store: Send + Sync {
         Ok(all)
     }
     /// Entries of several such types from a position on, in order: what follows the end of the log
-    /// asks, and finds little.
+    /// asks, and finds little. Whoever is appended to meanwhile answers in one statement: what this
+    /// does may leave out what comes in between.
     async fn entries_of_types_from(
         &self,
         aggregate_types: &[&str],

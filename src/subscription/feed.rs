@@ -69,11 +69,16 @@ impl Batch {
         if let Some((_, is_wanted)) = judged.iter().find(|(of, _)| of == filter) {
             return *is_wanted;
         }
-        let mut events = self.events.iter();
-        let is_wanted = events.all(|event| filter.takes(event, &self.offices));
-        if judged.len() < MOST_JUDGED {
-            judged.push((filter.clone(), is_wanted));
+        let judge = || {
+            let mut events = self.events.iter();
+            events.all(|event| filter.takes(event, &self.offices))
+        };
+        if judged.len() == MOST_JUDGED {
+            drop(judged);
+            return judge();
         }
+        let is_wanted = judge();
+        judged.push((filter.clone(), is_wanted));
         is_wanted
     }
 

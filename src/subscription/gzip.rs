@@ -149,4 +149,17 @@ mod tests {
         let bytes = [stream.told(&piece), stream.told(&piece), stream.end()].concat();
         assert_eq!(unpacked(&bytes), text.repeat(2));
     }
+
+    #[test]
+    fn what_cannot_be_made_short_is_whole() {
+        // Longer, packed, than what the library holds at a time.
+        for length in [20_000, 32_768, 50_000, 100_000] {
+            let bytes: Vec<u8> = (0..length).map(|_| rand::random()).collect();
+            let text = hex::encode(bytes);
+            let piece = Piece::of(text.as_bytes()).unwrap();
+            let mut stream = Stream::default();
+            let told = [stream.told(&piece), stream.told(&piece), stream.end()].concat();
+            assert!(unpacked(&told) == text.repeat(2), "{length}");
+        }
+    }
 }

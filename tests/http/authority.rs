@@ -1,7 +1,10 @@
 //! Who may do what, and what stays of what was refused.
 
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use vitaledger::app::App;
 use vitaledger::app::known::ROW_AGE;
 use vitaledger::model::id::OfficeCode;
@@ -268,6 +271,20 @@ async fn whoever_logs_out_is_out(mut running: Running) {
     assert_eq!(life[1].0, "TokenRevoked");
     assert_eq!(life[1].1["actor"], format!("token-{token}"));
     app.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_lies_of_a_secret_lets_nobody_in() {
+    let running = Running::on_sqlite().await;
+    let registrar = running.registrar().await;
+    let secret = [7; 32];
+    running.pretend_secret(&Sha256::digest(secret).into()).await;
+    let secret = format!("vitaledger_{}", BASE64_URL_SAFE_NO_PAD.encode(secret));
+    for _ in 0..60 {
+        let asked = running.request(Method::GET, "/v1/me").bearer_auth(&secret);
+        send(asked).await.problem(401, "void-token");
+    }
+    drop(registrar);
 }
 
 async fn whoever_has_the_database_alone_makes_no_token(mut running: Running) {
